@@ -1,0 +1,1 @@
+"""What all services stand on. No rule of the programme lives here."""

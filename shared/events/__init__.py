@@ -1,0 +1,18 @@
+"""The published language: one module a service, the envelope, the topics and the closed lists."""
+
+from shared.events import cpd, membership, scheduling
+from shared.events.envelope import EVENT_TYPES, Caused, Event, Received
+from shared.events.topics import TOPICS, Topic, topics_of
+
+__all__ = [
+    "EVENT_TYPES",
+    "TOPICS",
+    "Caused",
+    "Event",
+    "Received",
+    "Topic",
+    "cpd",
+    "membership",
+    "scheduling",
+    "topics_of",
+]

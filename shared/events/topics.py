@@ -1,0 +1,43 @@
+"""The topics of the platform, each written by one service; `aspire` creates them from this list."""
+
+from dataclasses import dataclass
+
+DAY_MS = 24 * 60 * 60 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A Kafka topic: its logical name (without an installation's prefix), its writer, its keeping.
+
+    An event topic keeps everything. A compacted topic keeps the newest record of a key, and its
+    settings bound how long an older one, or a tombstone, can still be read.
+    """
+
+    name: str
+    service: str
+    compacted: bool = False
+
+    @property
+    def config(self) -> dict[str, str]:
+        """The topic's settings in Kafka's own words."""
+        if self.compacted:
+            return {
+                "cleanup.policy": "compact",
+                "max.compaction.lag.ms": str(DAY_MS),
+                "segment.ms": str(DAY_MS),
+                "delete.retention.ms": str(90 * DAY_MS),
+            }
+        return {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
+MEMBERSHIP = Topic("aspire.membership", "membership")
+PEOPLE = Topic("aspire.people", "membership", compacted=True)
+SCHEDULING = Topic("aspire.scheduling", "scheduling")
+CPD = Topic("aspire.cpd", "cpd")
+
+TOPICS = {topic.name: topic for topic in (MEMBERSHIP, PEOPLE, SCHEDULING, CPD)}
+
+
+def topics_of(service: str) -> list[Topic]:
+    """The topics that `service` writes."""
+    return [topic for topic in TOPICS.values() if topic.service == service]
