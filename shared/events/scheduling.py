@@ -78,14 +78,14 @@ class PlaceReleased(Event, topic=SCHEDULING, key="day_id"):
 
 
 class NetworkDayHeld(Event, topic=SCHEDULING, key="day_id"):
-    """The day took place; the register has every booked place once."""
+    """The day took place; its register, `entries`, has every booked place once."""
 
     day_id: UUID
     network_ids: tuple[UUID, ...]
     date: date
     strand: Strand
     hours: Decimal
-    register: tuple[RegisterEntry, ...]
+    entries: tuple[RegisterEntry, ...]
 
 
 class NetworkDayReopened(Event, topic=SCHEDULING, key="day_id"):
