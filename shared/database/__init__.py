@@ -1,0 +1,20 @@
+"""A service's PostgreSQL database: its connections and its migrations."""
+
+from shared.database.migrations import (
+    Migration,
+    MigrationChanged,
+    migrate,
+    migrations_of,
+)
+from shared.database.pool import DatabaseAway, acquire, create_pool, wait_for_database
+
+__all__ = [
+    "DatabaseAway",
+    "Migration",
+    "MigrationChanged",
+    "acquire",
+    "create_pool",
+    "migrate",
+    "migrations_of",
+    "wait_for_database",
+]

@@ -1,0 +1,112 @@
+"""Connections to PostgreSQL, with the limits that keep a stopped process from holding locks."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from shared.problems import Refused
+
+log = logging.getLogger(__name__)
+
+
+class DatabaseAway(Refused):
+    """The database cannot be reached, or has no connection free, just now."""
+
+    status = 503
+    title = "The service is busy"
+
+
+async def create_pool(
+    dsn: str,
+    application_name: str,
+    *,
+    min_size: int = 1,
+    max_size: int = 10,
+    statement_timeout_seconds: float = 15,
+    transaction_timeout_seconds: float = 30,
+) -> asyncpg.Pool:
+    """A pool whose connections PostgreSQL (17 or later) itself limits.
+
+    The transaction timeout is enforced by the server, so it ends the transactions of a process
+    that was stopped or lost its network, too; reading lists relies on it (see shared.web.paging).
+    A single transaction may set itself another with `SET LOCAL transaction_timeout`.
+    json and jsonb are text in both directions: models read and write them.
+    """
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        server_settings={
+            "application_name": application_name,
+            "statement_timeout": _milliseconds(statement_timeout_seconds),
+            "transaction_timeout": _milliseconds(transaction_timeout_seconds),
+            "timezone": "UTC",
+        },
+    )
+
+
+AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+"""What connecting raises while there is no database, or none that has room."""
+
+
+@asynccontextmanager
+async def acquire(pool: asyncpg.Pool, timeout_seconds: float) -> AsyncIterator[asyncpg.Connection]:
+    """A connection of the pool; DatabaseAway where there is none within the time."""
+    try:
+        connection = await pool.acquire(timeout=timeout_seconds)
+    except (*AWAY, *_NOT_READY) as error:
+        log.warning("No connection to the database: %s", error or type(error).__name__)
+        raise DatabaseAway(
+            "The database does not answer at the moment. Nothing was changed; try again shortly.",
+            headers={"Retry-After": "2"},
+        ) from error
+    try:
+        # A proxy with the methods of a connection, which the types do not say.
+        yield cast("asyncpg.Connection", connection)
+    finally:
+        await pool.release(connection)
+
+
+async def wait_for_database(dsn: str, timeout_seconds: float | None = None) -> None:
+    """Returns once the database lets us in; says every five seconds what it waits for.
+
+    A refused password is no matter of waiting and is raised. Raises TimeoutError after
+    `timeout_seconds`, where given.
+    """
+    async with asyncio.timeout(timeout_seconds):
+        attempt = 0
+        while True:
+            try:
+                connection = await asyncpg.connect(dsn, timeout=5)
+                await connection.close()
+            except (*AWAY, *_NOT_READY) as error:
+                if attempt % 10 == 0:
+                    log.warning("Waiting for PostgreSQL at %s: %s", _address(dsn), error)
+                attempt += 1
+                await asyncio.sleep(0.5)
+            else:
+                if attempt:
+                    log.info("PostgreSQL at %s is there", _address(dsn))
+                return
+
+
+_NOT_READY: Final = (
+    asyncpg.CannotConnectNowError,  # starting up or shutting down
+    asyncpg.InvalidCatalogNameError,  # the database is still to be created
+    asyncpg.TooManyConnectionsError,
+)
+
+
+def _address(dsn: str) -> str:
+    """Host, port and database: never the password."""
+    url = urlsplit(dsn)
+    return f"{url.hostname or 'localhost'}:{url.port or 5432}{url.path}"
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(round(seconds * 1000))

@@ -1,0 +1,95 @@
+"""What differs between one machine, Docker and the national platform: environment variables."""
+
+import os
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class SettingMissing(Exception):  # noqa: N818 - reads as a claim
+    """A setting that has no default is not there; the message names the variable."""
+
+
+class Settings(BaseSettings):
+    """Read from `ASPIRE_<FIELD>`; see each field. Give arguments instead in tests."""
+
+    model_config = SettingsConfigDict(env_prefix="ASPIRE_", frozen=True, extra="ignore")
+
+    home: Path = Path(".aspire")
+    """The folder with all state of the embedded servers and of the local token issuer."""
+
+    kafka: str = "localhost:9092"
+    """Bootstrap servers, host:port, separated by commas."""
+    topic_prefix: str = ""
+    """Put before each topic's and consumer group's name, so that platforms can share a Kafka."""
+    partitions: int = Field(24, ge=1)
+    replication_factor: int = Field(1, ge=1)
+
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(8000, ge=0, le=65535)
+    max_body_bytes: int = Field(1024 * 1024, ge=1)
+    """A request's body; a route may allow itself more (`max_body_size=`)."""
+
+    issuer: str = "https://aspire.localhost"
+    audience: str = "aspire"
+    jwks: str | None = None
+    """URL of the issuer's keys: https://… or file:///…. None: the local issuer's in `home`, or,
+    for any other issuer, what its OpenID Connect discovery document says."""
+
+    pool_min_size: int = Field(1, ge=0)
+    pool_max_size: int = Field(10, ge=1)
+    pool_timeout_seconds: float = Field(10, gt=0)
+    """How long a request waits for a free connection before it is told to come back."""
+    statement_timeout_seconds: float = Field(15, gt=0)
+    transaction_timeout_seconds: float = Field(30, gt=0)
+    """The longest that a command's or a query's transaction may live; PostgreSQL ends it then."""
+
+    batch_size: int = Field(2000, ge=1)
+    """Records in one of the consumer's transactions."""
+    consumer_session_timeout_seconds: float = Field(10, gt=0)
+    consumer_heartbeat_seconds: float = Field(3, gt=0)
+    consumer_poll_seconds: float = Field(0.2, gt=0)
+    consumer_transaction_timeout_seconds: float = Field(60, gt=0)
+    early_alarm_seconds: float = Field(60, gt=0)
+    """A record set aside for longer than this raises an alarm."""
+
+    relay_batch: int = Field(1000, ge=1)
+    """Events that the relay reads from the outbox and sends at a time."""
+    relay_delivery_seconds: float = Field(30, gt=0)
+    """The relay gives up a producer that has not delivered by then, and begins a new one."""
+    relay_poll_seconds: float = Field(1, gt=0)
+
+    log_format: Literal["auto", "json", "text"] = "auto"
+    """auto: readable on a terminal, JSON otherwise."""
+    log_level: str = "INFO"
+
+    @property
+    def local_keys(self) -> Path:
+        """The folder of the local issuer's keys."""
+        return self.home / "issuer"
+
+    @property
+    def jwks_url(self) -> str | None:
+        """Where the issuer's keys are; None where discovery has to say it."""
+        if self.jwks is not None:
+            return self.jwks
+        if self.issuer == "https://aspire.localhost":
+            return (self.local_keys / "jwks.json").resolve().as_uri()
+        return None
+
+    def database_url(self, service: str) -> str:
+        """`ASPIRE_<SERVICE>_DATABASE_URL`, a postgresql:// URL.
+
+        Raises SettingMissing, naming the variable, where it is not set.
+        """
+        variable = f"ASPIRE_{service.upper()}_DATABASE_URL"
+        url = os.environ.get(variable, "").strip()
+        if not url:
+            raise SettingMissing(
+                f"{variable} is not set: it names the database of the service {service}, "
+                f"as in postgresql://{service}:password@host:5432/{service}. "
+                "`aspire up` sets it for the services that it starts; `aspire status` prints it."
+            )
+        return url

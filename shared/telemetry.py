@@ -1,0 +1,149 @@
+"""Traces (OpenTelemetry, W3C trace context) and logs, set up once a process.
+
+`OTEL_*` variables are obeyed. Without an exporter nothing leaves the process, yet each request has
+a trace, so that events carry one and log lines of one request can be found together.
+"""
+
+import json
+import logging
+import os
+import sys
+import traceback
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
+from typing import Final
+
+from opentelemetry import trace
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import (
+    BatchSpanProcessor,
+    ConsoleSpanExporter,
+    SpanExporter,
+)
+
+from shared.settings import Settings
+
+
+def configure(service: str, settings: Settings) -> None:
+    """Log lines and spans of this process carry the service's name from here on.
+
+    The HTTP spans are FastAPI's own: it makes them once there is a tracer provider.
+    """
+    configure_logs(service, settings)
+    exporter = _exporter()
+    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"aspire-{service}"}
+    provider = TracerProvider(resource=Resource.create(named))
+    trace.set_tracer_provider(provider)
+    if exporter is not None:
+        provider.add_span_processor(BatchSpanProcessor(exporter))
+        # Spans of statements cost some 30 µs each: not where nobody reads them.
+        instrumentor: BaseInstrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
+        instrumentor.instrument(tracer_provider=provider)
+
+
+def flush() -> None:
+    """Sends what has not been exported; the last thing that a process does."""
+    provider = trace.get_tracer_provider()
+    if isinstance(provider, TracerProvider):
+        provider.shutdown()
+
+
+def current_traceparent() -> str | None:
+    """The W3C `traceparent` of what is being done now; None outside any trace."""
+    span = trace.get_current_span().get_span_context()
+    if not span.is_valid:
+        return None
+    return f"00-{span.trace_id:032x}-{span.span_id:016x}-{span.trace_flags:02x}"
+
+
+def current_trace_id() -> str | None:
+    """The trace's 32 hexadecimal digits; None outside any trace."""
+    span = trace.get_current_span().get_span_context()
+    return f"{span.trace_id:032x}" if span.is_valid else None
+
+
+def untraced() -> AbstractContextManager[None]:
+    """Statements inside make no spans: for polling."""
+    return suppress_instrumentation()
+
+
+def configure_logs(service: str, settings: Settings) -> None:
+    """Everything that is logged goes to standard error, a line each."""
+    as_text = settings.log_format == "text" or (
+        settings.log_format == "auto" and sys.stderr.isatty()
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(TextLines(service) if as_text else JsonLines(service))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(settings.log_level.upper())
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logger = logging.getLogger(name)
+        logger.handlers[:] = []
+        logger.propagate = True
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+
+
+_OF_EVERY_RECORD: Final = frozenset(
+    [*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName"]
+)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line; what is given as `extra=` is in it."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "service": self._service,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if trace_id := current_trace_id():
+            line["trace_id"] = trace_id
+        line |= {k: v for k, v in record.__dict__.items() if k not in _OF_EVERY_RECORD}
+        if record.exc_info:
+            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextLines(logging.Formatter):
+    """A line for people; the trace's first digits are enough to find its others."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__()
+        self._service = service
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
+        traced = f" [{trace_id[:8]}]" if (trace_id := current_trace_id()) else ""
+        line = f"{time} {record.levelname:<7} {self._service}{traced} {record.getMessage()}"
+        if record.exc_info:
+            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
+        return line
+
+
+def _exporter() -> SpanExporter | None:
+    wanted = os.environ.get("OTEL_TRACES_EXPORTER", "").strip().lower()
+    if not wanted:
+        endpoints = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+        wanted = "otlp" if any(os.environ.get(name) for name in endpoints) else "none"
+    match wanted:
+        case "none":
+            return None
+        case "otlp":
+            return OTLPSpanExporter()
+        case "console":
+            return ConsoleSpanExporter()
+    raise ValueError(f"OTEL_TRACES_EXPORTER={wanted} is not known here: use otlp, console or none.")
