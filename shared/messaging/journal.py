@@ -1,7 +1,8 @@
 """Publishing: a transaction collects its events and appends them once, as its last statement."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import asyncpg
@@ -31,46 +32,52 @@ class Transaction:
     async def append(self) -> int:
         """Appends what was recorded to the journal and the outbox; answers how many events."""
         events, self._events = self._events, []
-        return await append(self.connection, [(None, event) for event in events], self.actor)
+        traceparent = current_traceparent()
+        facts = [Fact(event, None, traceparent) for event in events]
+        return await append(self.connection, facts, self.actor)
 
 
-async def append(
-    connection: asyncpg.Connection, events: Iterable[tuple[UUID | None, Event]], actor: str
-) -> int:
-    """Appends events, each with its id (None: a new one); answers how many were new.
+class Fact(NamedTuple):
+    """An event to append: its id (None: a new one) and the trace in which it happened."""
+
+    event: Event
+    id: UUID | None
+    traceparent: str | None
+
+
+async def append(connection: asyncpg.Connection, facts: Sequence[Fact], actor: str) -> int:
+    """Appends facts in their order; answers how many were new, for an id is appended once.
 
     Raises:
         asyncpg.CheckViolationError: a payload is larger than 512 KiB.
     """
-    ids, topics, keys, types, payloads, compacted = [], [], [], [], [], []
-    for event_id, event in events:
-        ids.append(event_id)
-        topics.append(event.topic.name)
-        keys.append(event.key)
-        types.append(event.type)
-        payloads.append(event.payload())
-        compacted.append(event.topic.compacted)
-    if not ids:
+    if not facts:
         return 0
-    traceparent = current_traceparent()
-    headers = f'{{"traceparent": "{traceparent}"}}' if traceparent else "{}"
     appended: int = await connection.fetchval(
         "SELECT append_events($1, $2, $3, $4, $5, $6, $7, $8)",
-        ids, topics, keys, types, payloads, compacted, headers, actor,
-    )  # fmt: skip
+        [fact.id for fact in facts],
+        [fact.event.topic.name for fact in facts],
+        [fact.event.key for fact in facts],
+        [fact.event.type for fact in facts],
+        [fact.event.payload() for fact in facts],
+        [fact.event.topic.compacted for fact in facts],
+        [fact.traceparent for fact in facts],
+        actor,
+    )
     return appended
 
 
-def identified(caused: Iterable[Caused]) -> list[tuple[UUID, Event]]:
+def identified(caused: Iterable[Caused]) -> list[Fact]:
     """Gives each event an id that follows from its cause, type, key and number.
 
-    A service that reads its causes again makes the same ids, and `append` takes an id once.
+    A service that reads its causes again makes the same ids, so it says nothing twice. The event
+    belongs to the trace of its cause.
     """
     numbers: dict[tuple[UUID, str, str], int] = {}
-    events: list[tuple[UUID, Event]] = []
+    facts: list[Fact] = []
     for each in caused:
         of = (each.cause.id, each.event.type, each.event.key)
         numbers[of] = number = numbers.get(of, 0) + 1
         name = f"{each.cause.id}/{each.event.type}/{each.event.key}/{number}"
-        events.append((uuid5(CAUSED, name), each.event))
-    return events
+        facts.append(Fact(each.event, uuid5(CAUSED, name), each.cause.traceparent))
+    return facts

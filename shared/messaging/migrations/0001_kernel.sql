@@ -63,7 +63,7 @@ CREATE FUNCTION append_events(
     types    text[],
     payloads text[],
     compacted boolean[],
-    event_headers jsonb,
+    traceparents  text[],  -- NULL where nothing is traced
     event_actor   text
 ) RETURNS integer
 LANGUAGE plpgsql AS $$
@@ -72,9 +72,12 @@ DECLARE
 BEGIN
     WITH given AS MATERIALIZED (
         SELECT coalesce(g.id, uuidv7()) AS id, g.topic, g.key, g.type, g.payload, g.compacted,
+               CASE WHEN g.traceparent IS NULL THEN '{}'
+                    ELSE jsonb_build_object('traceparent', g.traceparent)
+               END AS headers,
                g.number
-          FROM unnest(ids, topics, keys, types, payloads, compacted)
-               WITH ORDINALITY AS g (id, topic, key, type, payload, compacted, number)
+          FROM unnest(ids, topics, keys, types, payloads, compacted, traceparents)
+               WITH ORDINALITY AS g (id, topic, key, type, payload, compacted, traceparent, number)
     ),
     fresh AS (
         SELECT DISTINCT ON (id) *
@@ -100,7 +103,7 @@ BEGIN
     journaled AS (
         INSERT INTO event (id, topic, key, sequence, type, payload, headers, actor, recorded_at)
         SELECT c.id, c.topic, c.key, l.sequence - c.events_of_key + c.nth, c.type,
-               c.payload::json, event_headers, event_actor, clock_timestamp()
+               c.payload::json, c.headers, event_actor, clock_timestamp()
           FROM counted AS c
           JOIN locked AS l USING (topic, key)
          ORDER BY c.number
@@ -152,7 +155,7 @@ CREATE TABLE set_aside (
     event_id  uuid        NOT NULL,
     partition integer     NOT NULL,
     "offset"  bigint      NOT NULL,
-    headers   jsonb       NOT NULL,
+    headers   json        NOT NULL,
     value     bytea,
     since     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic, key, sequence)
@@ -168,7 +171,7 @@ CREATE TABLE parked (
     key       text,
     sequence  bigint,
     event_id  uuid,
-    headers   jsonb       NOT NULL,
+    headers   json        NOT NULL,
     raw_key   bytea,
     value     bytea,
     reason    text        NOT NULL,

@@ -1,0 +1,226 @@
+"""The inbox in the database: how far each key has come, what is set aside, what is parked."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import asyncpg
+
+from shared.messaging.plan import KeyPlan, KeyState
+from shared.messaging.records import Entry, Headers, Record, Unreadable
+
+Key = tuple[str, str]
+"""Topic and key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the database knows of the keys of a batch."""
+
+    states: dict[Key, KeyState]
+    waiting: dict[Key, list[Record]]
+    discarded: frozenset[UUID]
+
+
+class Overtaken(Exception):  # noqa: N818 - reads as a claim
+    """Another replica has moved a key in the meantime: read again and start over."""
+
+
+async def read(connection: asyncpg.Connection, keys: Iterable[Key]) -> Known:
+    """Reads the state of `keys` in three statements, however many there are."""
+    keys = list(keys)
+    topics, names = [topic for topic, _ in keys], [key for _, key in keys]
+    rows = await connection.fetch(
+        """
+        SELECT i.topic, i.key, i.sequence, i.last_id, i.version,
+               EXISTS (SELECT FROM parked AS p WHERE p.topic = i.topic AND p.key = i.key) AS held
+          FROM unnest($1::text[], $2::text[]) AS k (topic, key)
+          JOIN inbox AS i USING (topic, key)
+        """,
+        topics,
+        names,
+    )
+    states = {
+        (row["topic"], row["key"]): KeyState(
+            row["sequence"], row["last_id"], row["version"], row["held"]
+        )
+        for row in rows
+    }
+    waiting: dict[Key, list[Record]] = {}
+    for row in await connection.fetch(
+        """
+        SELECT s.topic, s.key, s.partition, s."offset", s.headers, s.value
+          FROM unnest($1::text[], $2::text[]) AS k (topic, key)
+          JOIN set_aside AS s USING (topic, key)
+        """,
+        topics,
+        names,
+    ):
+        waiting.setdefault((row["topic"], row["key"]), []).append(
+            Record(
+                row["topic"],
+                row["partition"],
+                row["offset"],
+                row["key"].encode(),
+                read_headers(row["headers"]),
+                row["value"],
+            )
+        )
+    discarded = await connection.fetch(
+        """
+        SELECT d.event_id
+          FROM unnest($1::text[], $2::text[]) AS k (topic, key)
+          JOIN discarded AS d USING (topic, key)
+        """,
+        topics,
+        names,
+    )
+    return Known(states, waiting, frozenset(row["event_id"] for row in discarded))
+
+
+async def claim(
+    connection: asyncpg.Connection, plans: Sequence[tuple[Key, KeyState, KeyPlan]]
+) -> None:
+    """Moves the keys' rows by compare-and-set, in the order of their names.
+
+    Raises:
+        Overtaken: a row is no longer as it was read.
+    """
+    if not plans:
+        return
+    plans = sorted(plans, key=lambda each: each[0])
+    claimed = await connection.fetch(
+        """
+        INSERT INTO inbox AS i (topic, key, sequence, last_id, version)
+        SELECT topic, key, sequence, last_id, version + 1
+          FROM unnest($1::text[], $2::text[], $3::bigint[], $4::uuid[], $5::bigint[])
+               AS c (topic, key, sequence, last_id, version)
+         ORDER BY topic, key
+        ON CONFLICT (topic, key) DO UPDATE
+           SET sequence = excluded.sequence, last_id = excluded.last_id, version = excluded.version
+         WHERE i.version = excluded.version - 1
+        RETURNING 1
+        """,
+        [topic for (topic, _), _, _ in plans],
+        [key for (_, key), _, _ in plans],
+        [each.sequence for _, _, each in plans],
+        [each.last_id for _, _, each in plans],
+        [state.version for _, state, _ in plans],
+    )
+    if len(claimed) != len(plans):
+        raise Overtaken
+
+
+async def set_aside(connection: asyncpg.Connection, entries: Sequence[Entry]) -> None:
+    """Keeps events that came before one that they follow."""
+    await connection.executemany(
+        """
+        INSERT INTO set_aside (topic, key, sequence, event_id, partition, "offset", headers, value)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        """,
+        [
+            (
+                entry.record.topic,
+                entry.key,
+                entry.sequence,
+                entry.id,
+                entry.record.partition,
+                entry.record.offset,
+                written_headers(entry.record.headers),
+                entry.record.value,
+            )
+            for entry in entries
+        ],
+    )
+
+
+async def release(connection: asyncpg.Connection, sequences: Sequence[tuple[Key, int]]) -> None:
+    """Forgets set-aside events that were applied or parked."""
+    await connection.execute(
+        """
+        DELETE FROM set_aside AS s
+         USING unnest($1::text[], $2::text[], $3::bigint[]) AS r (topic, key, sequence)
+         WHERE (s.topic, s.key, s.sequence) = (r.topic, r.key, r.sequence)
+        """,
+        [topic for (topic, _), _ in sequences],
+        [key for (_, key), _ in sequences],
+        [sequence for _, sequence in sequences],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parking:
+    """A record to park, why, and the failure's signature, by which alike failures are counted."""
+
+    entry: Entry | Unreadable
+    reason: str
+    failure: str
+
+
+async def park(connection: asyncpg.Connection, parkings: Sequence[Parking]) -> None:
+    """Parks records; one that is parked already stays as it is."""
+    rows = []
+    for parking in parkings:
+        record, entry = parking.entry.record, parking.entry
+        named = isinstance(entry, Entry)
+        rows.append(
+            (
+                record.topic,
+                record.partition,
+                record.offset,
+                entry.key if named else None,
+                entry.sequence if named else None,
+                entry.id if named else None,
+                written_headers(record.headers),
+                record.key,
+                record.value,
+                parking.reason,
+                parking.failure,
+            )
+        )
+    await connection.executemany(
+        """
+        INSERT INTO parked (topic, partition, "offset", key, sequence, event_id, headers, raw_key,
+                            value, reason, failure)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+        ON CONFLICT (topic, partition, "offset") DO NOTHING
+        """,
+        rows,
+    )
+
+
+async def lift_hold(connection: asyncpg.Connection, keys: Sequence[Key]) -> None:
+    """Drops the parked records of compacted keys, whose place a later record takes."""
+    await connection.execute(
+        """
+        DELETE FROM parked AS p
+         USING unnest($1::text[], $2::text[]) AS k (topic, key)
+         WHERE p.topic = k.topic AND p.key = k.key
+        """,
+        [topic for topic, _ in keys],
+        [key for _, key in keys],
+    )
+
+
+async def remember_positions(
+    connection: asyncpg.Connection, last: Sequence[tuple[Record, UUID | None]]
+) -> None:
+    """Remembers the last record taken of each partition."""
+    await connection.executemany(
+        """
+        INSERT INTO position (topic, partition, "offset", event_id) VALUES ($1, $2, $3, $4)
+        ON CONFLICT (topic, partition) DO UPDATE
+           SET "offset" = excluded."offset", event_id = excluded.event_id
+        """,
+        [(record.topic, record.partition, record.offset, event_id) for record, event_id in last],
+    )
+
+
+def written_headers(headers: Headers) -> str:
+    """Headers as JSON; Latin-1 maps every byte to one character and back."""
+    return json.dumps([[name, (value or b"").decode("latin-1")] for name, value in headers])
+
+
+def read_headers(written: str) -> Headers:
+    return [(name, value.encode("latin-1")) for name, value in json.loads(written)]
