@@ -16,7 +16,6 @@ from typing import Final
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
@@ -42,7 +41,7 @@ def configure(service: str, settings: Settings) -> None:
     if exporter is not None:
         provider.add_span_processor(BatchSpanProcessor(exporter))
         # Spans of statements cost some 30 µs each: not where nobody reads them.
-        instrumentor: BaseInstrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
+        instrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
         instrumentor.instrument(tracer_provider=provider)
 
 

@@ -8,6 +8,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
 
 from shared.problems import Refused
 
@@ -68,8 +69,24 @@ async def acquire(pool: asyncpg.Pool, timeout_seconds: float) -> AsyncIterator[a
     try:
         # A proxy with the methods of a connection, which the types do not say.
         yield cast("asyncpg.Connection", connection)
+    except Exception as error:
+        if not _lost(connection) or isinstance(error, Refused):
+            raise
+        log.warning("Lost the connection to the database: %s", error)
+        raise DatabaseAway(
+            "The connection to the database was lost. Try again shortly, "
+            "with the same Idempotency-Key if it is a command: then it is done once.",
+            headers={"Retry-After": "2"},
+        ) from error
     finally:
         await pool.release(connection)
+
+
+def _lost(connection: PoolConnectionProxy) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # the pool has taken it back already, because it is dead
+        return True
 
 
 async def wait_for_database(dsn: str, timeout_seconds: float | None = None) -> None:
