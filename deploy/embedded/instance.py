@@ -1,0 +1,318 @@
+"""The whole platform on one machine: servers and services in one home, under one supervisor."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Self
+
+import httpx
+
+from deploy.embedded import home as homes
+from deploy.embedded.kafka import Kafka
+from deploy.embedded.postgres import Postgres
+from deploy.embedded.state import ChildState, InstanceState
+from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
+from deploy.embedded.trouble import ChildDied, Trouble
+
+SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
+SECONDS_TO_READY: Final = 60.0
+FIRST_BACKOFF_SECONDS: Final = 0.5
+LONGEST_BACKOFF_SECONDS: Final = 10.0
+STEADY_SECONDS: Final = 30.0
+"""A replica that ran this long before it died starts with the shortest backoff again."""
+
+Command = Callable[[str, str | None], Sequence[str]]
+"""The command that runs a service: of its name and its part (None: all parts)."""
+
+
+def run_command(service: str, part: str | None) -> Sequence[str]:
+    """`aspire run`, by the Python that we run on."""
+    chosen = [] if part is None else ["--part", part]
+    return [sys.executable, "-m", "deploy.cli", "run", service, *chosen]
+
+
+@dataclass
+class Replica:
+    """A process of a service, which is started again when it dies."""
+
+    service: str
+    part: str | None
+    name: str
+    port: int
+    child: Child
+    started: float
+    backoff: float = FIRST_BACKOFF_SECONDS
+    restart: asyncio.Task[None] | None = None
+    restarts: int = 0
+
+    @property
+    def address(self) -> str:
+        """Where its HTTP is."""
+        return f"http://127.0.0.1:{self.port}"
+
+
+class Instance:
+    """Use as `async with`: entering takes the home, leaving ends every process.
+
+    Entering raises HomeInUse. Leaving is quiet about `Stopped`, which every waiting method raises
+    once somebody has asked to stop, so that the code between needs no care.
+    """
+
+    def __init__(
+        self,
+        home: Path | None = None,
+        *,
+        services: Sequence[str] = SERVICES,
+        command: Command = run_command,
+        ready_path: str | None = "/health/ready",
+        settings: Mapping[str, str] = os.environ,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """`settings` are the environment; `say` is told what a person at a terminal should know.
+
+        With `ready_path` None, a service is ready as soon as it runs.
+        """
+        self.home = (home or homes.default_home(settings)).resolve()
+        self.services = tuple(services)
+        self._command = command
+        self._ready_path = ready_path
+        self._settings = settings
+        self._say = say
+        self._ports = homes.Ports(self.home / "run" / "ports.json", settings)
+        self._servers: list[Child] = []
+        self._replicas: dict[str, Replica] = {}
+        self._kafka = settings.get("ASPIRE_KAFKA") or None
+        self._urls = {
+            service: url
+            for service in self.services
+            if (url := settings.get(f"ASPIRE_{service.upper()}_DATABASE_URL"))
+        }
+        self._lock: IO[str] | None = None
+        self._supervisor: Supervisor | None = None
+        self._state: InstanceState | None = None
+        self._monitor: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._lock = homes.lock(self.home)
+        old = InstanceState.last(self.home)
+        if old is not None:
+            await asyncio.to_thread(old.end_leftovers)
+        self._supervisor = Supervisor(self.home / "log", on_change=self._write_state)
+        self._state = InstanceState.of_this_process(self.home, self._supervisor.watchdog.pid)
+        self._state.write()
+        self._monitor = asyncio.create_task(self._watch())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        await self.stop()
+        return isinstance(problem, Stopped)
+
+    @property
+    def kafka(self) -> str:
+        """Bootstrap servers, of ours or of those given by `ASPIRE_KAFKA`."""
+        if self._kafka is None:
+            raise RuntimeError("Kafka has not been started; await start_servers() first.")
+        return self._kafka
+
+    def database_url(self, service: str) -> str:
+        """The service's own database, ours or that given by `ASPIRE_<SERVICE>_DATABASE_URL`."""
+        return self._urls[service]
+
+    def addresses(self) -> dict[str, str]:
+        """host:port or http://host:port of every child that runs, by its name."""
+        servers = {child.name: child.address for child in self._servers if child.address}
+        return servers | {name: replica.address for name, replica in self._replicas.items()}
+
+    async def start_servers(self) -> None:
+        """Start what was not given: Kafka, and PostgreSQL with a database for every service.
+
+        Raises ChildDied, NotReady, PortTaken, JarsRefused, AccountMissing; then `stop` ends all.
+        """
+        starts = [asyncio.create_task(self._start_kafka())]
+        starts.append(asyncio.create_task(self._start_postgres()))
+        try:
+            await asyncio.gather(*starts)
+        finally:
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
+
+    async def start_service(self, service: str, replica: int = 1, part: str | None = None) -> str:
+        """Start one process of a service, wait until it is ready, and return its address.
+
+        If it dies before it is ready this raises ChildDied; if later, it is started again.
+        """
+        name = "-".join([service, *([part] if part else []), *([str(replica)] * (replica > 1))])
+        if name in self._replicas:
+            raise ValueError(f"{name} has been started already; give it another replica number.")
+        port = self._ports.choose(name)
+        child = self._spawn(service, part, name, port)
+        now = asyncio.get_running_loop().time()
+        started = Replica(service, part, name, port, child, now)
+        await self._until_ready(started)
+        self._replicas[name] = started
+        return started.address
+
+    def stop_on_signals(self) -> None:
+        """From now on SIGINT, SIGTERM and SIGHUP ask to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.ask_to_stop)
+
+    def ask_to_stop(self) -> None:
+        """Have every waiting method raise Stopped, and `wait` return."""
+        self._running().stopping.set()
+
+    async def wait(self) -> None:
+        """Until we are asked to stop. Raises ChildDied when a server dies, with its last lines."""
+        if self._monitor is not None:
+            await asyncio.shield(self._monitor)
+
+    async def stop(self) -> None:
+        """End everything within 10 seconds, services before servers; the data stay."""
+        if self._supervisor is None:
+            return
+        supervisor = self._supervisor
+        supervisor.stopping.set()
+        restarts = [replica.restart for replica in self._replicas.values() if replica.restart]
+        tasks = [task for task in (self._monitor, *restarts) if task is not None]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await supervisor.close()
+        self._supervisor = None
+        if self._state is not None:
+            self._state.remove()
+        if self._lock is not None:
+            self._lock.close()
+
+    async def _start_kafka(self) -> None:
+        if self._kafka is not None:
+            return
+        kafka = Kafka(
+            self._running(),
+            self.home / "kafka",
+            port=self._ports.choose("kafka"),
+            controller_port=self._ports.choose("kafka-controller"),
+            cache=homes.cache(self._settings),
+        )
+        self._say("Starting Kafka; the first time its jars (45 MB) are fetched.")
+        self._servers.append(await kafka.start())
+        self._kafka = kafka.bootstrap
+        self._write_state()
+
+    async def _start_postgres(self) -> None:
+        missing = [service for service in self.services if service not in self._urls]
+        if not missing:
+            return
+        postgres = Postgres(
+            self._running(),
+            self.home / "postgres",
+            port=self._ports.choose("postgres"),
+            services=missing,
+        )
+        self._say("Starting PostgreSQL.")
+        self._servers.append(await postgres.start())
+        self._urls |= {service: postgres.database_url(service) for service in missing}
+        self._write_state()
+
+    def _spawn(self, service: str, part: str | None, name: str, port: int) -> Child:
+        others = {f"ASPIRE_{other.upper()}_DATABASE_URL" for other in self.services}
+        environment = {key: value for key, value in self._settings.items() if key not in others}
+        environment |= {
+            "ASPIRE_HOME": str(self.home),
+            "ASPIRE_KAFKA": self.kafka,
+            f"ASPIRE_{service.upper()}_DATABASE_URL": self.database_url(service),
+            "ASPIRE_HTTP_PORT": str(port),
+        }
+        child = self._running().spawn(name, self._command(service, part), env=environment)
+        child.address = f"http://127.0.0.1:{port}"
+        return child
+
+    async def _until_ready(self, replica: Replica) -> None:
+        async with httpx.AsyncClient(base_url=replica.address, trust_env=False) as client:
+
+            async def ready() -> bool:
+                if self._ready_path is None:
+                    return True
+                try:
+                    answer = await client.get(self._ready_path)
+                except httpx.HTTPError:
+                    return False
+                return answer.is_success
+
+            await self._running().until_ready(replica.child, ready, SECONDS_TO_READY)
+
+    async def _watch(self) -> None:
+        """Until asked to stop: start dead replicas again, raise when a server is dead."""
+        supervisor = self._running()
+        try:
+            while True:
+                supervisor.watchdog.keep()
+                for server in self._servers:
+                    if not server.alive:
+                        raise ChildDied(server.obituary())
+                for replica in self._replicas.values():
+                    idle = replica.restart is None or replica.restart.done()
+                    if idle and not replica.child.alive:
+                        replica.restart = asyncio.create_task(self._restart(replica))
+                await supervisor.tick(0.1)
+        except Stopped:
+            return
+
+    async def _restart(self, replica: Replica) -> None:
+        supervisor = self._running()
+        now = asyncio.get_running_loop().time
+        if now() - replica.started > STEADY_SECONDS:
+            replica.backoff = FIRST_BACKOFF_SECONDS
+        self._say(f"{replica.child.obituary()}\nIt starts again in {replica.backoff:g} s.")
+        try:
+            await supervisor.end([replica.child])
+            await supervisor.tick(replica.backoff)
+        except Stopped:
+            return
+        replica.backoff = min(2 * replica.backoff, LONGEST_BACKOFF_SECONDS)
+        replica.started = now()
+        replica.restarts += 1
+        try:
+            replica.child = self._spawn(replica.service, replica.part, replica.name, replica.port)
+            await self._until_ready(replica)
+        except (Stopped, Trouble):
+            return  # if it is dead, _watch sees it; if it is slow, its readiness says so
+
+    def _running(self) -> Supervisor:
+        if self._supervisor is None:
+            raise RuntimeError("The instance does not run; enter it with `async with` first.")
+        return self._supervisor
+
+    def _write_state(self) -> None:
+        if self._state is None or self._supervisor is None:
+            return
+        children = tuple(
+            ChildState(
+                name=child.name,
+                kind="server" if child.ward.stage == SERVERS_STAGE else "service",
+                pid=child.ward.identity.pid,
+                created=child.ward.identity.created,
+                address=child.address,
+                log=child.log,
+                ready=child.ready,
+                stop_signal=child.ward.stop_signal,
+                stage=child.ward.stage,
+            )
+            for child in self._supervisor.children
+        )
+        urls = {service: self._urls[service] for service in self.services if service in self._urls}
+        self._state = self._state.model_copy(
+            update={"kafka": self._kafka, "database_urls": urls, "children": children}
+        )
+        self._state.write()

