@@ -46,6 +46,11 @@ class Effects:
         return self._by_type.get(event_type)
 
     @property
+    def types(self) -> frozenset[str]:
+        """The types that this service uses."""
+        return frozenset(self._by_type)
+
+    @property
     def topics(self) -> list[Topic]:
         """The topics that the registered types come from."""
         return list(self._topics.values())

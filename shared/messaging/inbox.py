@@ -162,16 +162,16 @@ async def park(connection: asyncpg.Connection, parkings: Sequence[Parking]) -> N
     """Parks records; one that is parked already stays as it is."""
     rows = []
     for parking in parkings:
-        record, entry = parking.entry.record, parking.entry
-        named = isinstance(entry, Entry)
+        record = parking.entry.record
+        named = parking.entry if isinstance(parking.entry, Entry) else None
         rows.append(
             (
                 record.topic,
                 record.partition,
                 record.offset,
-                entry.key if named else None,
-                entry.sequence if named else None,
-                entry.id if named else None,
+                named and named.key,
+                named and named.sequence,
+                named and named.id,
                 written_headers(record.headers),
                 record.key,
                 record.value,

@@ -152,7 +152,7 @@ CREATE TABLE set_aside (
     topic     text        NOT NULL,
     key       text        NOT NULL,
     sequence  bigint      NOT NULL,
-    event_id  uuid        NOT NULL,
+    event_id  uuid,
     partition integer     NOT NULL,
     "offset"  bigint      NOT NULL,
     headers   json        NOT NULL,
@@ -181,7 +181,7 @@ CREATE TABLE parked (
 );
 
 CREATE INDEX parked_by_key ON parked (topic, key, sequence) WHERE key IS NOT NULL;
-CREATE INDEX parked_by_failure ON parked (failure, since);
+CREATE INDEX parked_by_failure ON parked (failure, since) WHERE key IS NOT NULL;
 
 -- An operator's decision to do without an event. It outlives the parked row, and a rebuild keeps it.
 CREATE TABLE discarded (

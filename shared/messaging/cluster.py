@@ -1,0 +1,70 @@
+"""Kafka as a whole: whether it answers, and its topics, created from one list."""
+
+import asyncio
+import logging
+from collections.abc import Iterable
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from shared.events import TOPICS, Topic
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RETRY_SECONDS = 0.5
+
+
+async def answers(settings: Settings, timeout_seconds: float = 2) -> str | None:
+    """None where a broker answers; otherwise why not, in words."""
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=2000)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await client.bootstrap()
+    except (KafkaError, OSError, TimeoutError) as error:
+        return f"Kafka at {settings.kafka} does not answer ({type(error).__name__})"
+    finally:
+        await client.close()
+    return None
+
+
+async def wait(settings: Settings) -> None:
+    """Waits until a broker answers, and says so once in ten seconds."""
+    attempt = 0
+    while (trouble := await answers(settings)) is not None:
+        if attempt % 20 == 0:
+            log.warning("Waiting: %s", trouble)
+        attempt += 1
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def create_topics(settings: Settings, topics: Iterable[Topic] = TOPICS.values()) -> list[str]:
+    """Creates those topics that are not there; answers their names.
+
+    Raises:
+        KafkaError: the broker refuses one.
+    """
+    wanted = [
+        NewTopic(
+            name=settings.topic_prefix + topic.name,
+            num_partitions=settings.partitions,
+            replication_factor=settings.replication_factor,
+            topic_configs=topic.config,
+        )
+        for topic in topics
+    ]
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        response = await admin.create_topics(wanted)
+    finally:
+        await admin.close()
+    created = []
+    for name, code, *rest in response.topic_errors:
+        error = for_code(code)
+        if code == 0:
+            created.append(name)
+        elif error is not TopicAlreadyExistsError:
+            raise error(f"topic {name}: {rest[0] if rest else ''}")
+    return created

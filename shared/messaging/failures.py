@@ -1,0 +1,41 @@
+"""Which failures are of a message and which of the world around it, and how they are told."""
+
+import asyncpg
+from asyncpg.exceptions import PostgresError
+
+# Classes of SQLSTATE that say nothing about the message: connection, resources, operator
+# intervention, system, transaction state, a deadlock's or a serialisation's victim.
+_WORLD = ("08", "25", "40", "53", "57", "58", "XX")
+
+# A full or read-only disk, a lost server and a running shutdown come as these.
+_WORLD_TYPES = (asyncpg.InternalClientError, OSError, TimeoutError, MemoryError)
+
+
+def is_about_data(error: BaseException) -> bool:
+    """Whether the message, or our handling of it, is at fault: then it can be parked.
+
+    Errors of connection, space and shutdown are not: then the consumer waits.
+    """
+    if isinstance(error, PostgresError):
+        return not (error.sqlstate or "XX").startswith(_WORLD)
+    if isinstance(error, asyncpg.InterfaceError):
+        return isinstance(error, ValueError)  # "invalid input for query argument"
+    return isinstance(error, Exception) and not isinstance(error, _WORLD_TYPES)
+
+
+def describe(error: BaseException) -> str:
+    """One line for people, without the values of rows, which may be personal."""
+    if isinstance(error, PostgresError):
+        where = getattr(error, "constraint_name", None) or getattr(error, "table_name", None)
+        return f"{type(error).__name__}{f' ({where})' if where else ''}: {error.args[0]}"[:1000]
+    return f"{type(error).__name__}: {error}"[:1000]
+
+
+def signature(error: BaseException) -> str:
+    """What two alike failures have in common."""
+    constraint = getattr(error, "constraint_name", None)
+    return f"{type(error).__name__}{f' ({constraint})' if constraint else ''}"
+
+
+AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What the database raises while it is away or in trouble."""

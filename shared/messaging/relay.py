@@ -1,0 +1,171 @@
+"""The relay: takes events from the outbox to Kafka, in order, until Kafka has acknowledged them."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import uuid4
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from shared.messaging import cluster
+from shared.messaging.connections import acquire
+from shared.messaging.failures import AWAY
+from shared.messaging.producers import Acknowledged, Producers
+from shared.messaging.records import Outgoing
+from shared.settings import Settings
+from shared.telemetry import untraced
+
+log = logging.getLogger(__name__)
+
+SHARDS_AT_A_TIME = 8
+"""So that a second relay finds shards to own while the first is busy."""
+
+
+class Relay:
+    """One relay of a service. Several may run: each takes shards that no other has locked.
+
+    `wake()` after a commit sends at once; otherwise the outbox is polled. `trouble` says why
+    nothing is being sent, in words, or is None.
+    """
+
+    def __init__(self, service: str, pool: asyncpg.Pool, settings: Settings) -> None:
+        self.trouble: str | None = "has not begun"
+        self._pool = pool
+        self._settings = settings
+        self._id = uuid4()
+        self._woken = asyncio.Event()
+        self._producers = Producers(f"{settings.topic_prefix}aspire.{service}", settings)
+
+    def wake(self) -> None:
+        """There is something new in the outbox."""
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Sends until cancelled; what it cannot send now it tries again, and says so once."""
+        try:
+            while True:
+                self._woken.clear()
+                await self._send_all()
+                await self._pause()
+        finally:
+            await self._producers.abandon()
+
+    async def _send_all(self) -> None:
+        try:
+            while await self.send_batch():
+                self._tell(None)
+        except (KafkaError, *AWAY) as error:
+            self._tell(f"{type(error).__name__}: {error}")
+        else:
+            self._tell(None)
+
+    async def _pause(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.relay_poll_seconds):
+                if self.trouble is None:
+                    await self._woken.wait()
+                else:
+                    await asyncio.Event().wait()
+
+    def _tell(self, trouble: str | None) -> None:
+        if trouble != self.trouble:
+            log.log(
+                logging.INFO if trouble is None else logging.WARNING,
+                "Relay: %s", trouble or "sending",
+            )  # fmt: skip
+        self.trouble = trouble
+
+    async def send_batch(self) -> int:
+        """Sends one batch of the shards that are free; answers how many events are now on Kafka.
+
+        The shards' row locks are held until the transaction ends. PostgreSQL ends it if this
+        process is stopped; what it then still sends, consumers have seen or will drop.
+
+        Raises:
+            KafkaError, TimeoutError: Kafka did not acknowledge; nothing was deleted past that.
+        """
+        limit_ms = int((self._settings.relay_delivery_seconds + 10) * 1000)
+        with untraced():
+            async with acquire(self._pool) as connection, connection.transaction():
+                await connection.execute(f"SET LOCAL transaction_timeout = {limit_ms}")
+                shards = await self._own_shards(connection)
+                rows = await self._read(connection, shards)
+                if not rows:
+                    return 0
+                acknowledged, failure = await self._producers.send(rows)
+                await self._forget(connection, acknowledged)
+        if failure is not None:
+            raise failure
+        return len(acknowledged)
+
+    async def _own_shards(self, connection: asyncpg.Connection) -> list[int]:
+        rows = await connection.fetch(
+            """
+            SELECT s.shard, s.compacted, s.owner
+              FROM shard AS s
+             WHERE EXISTS (SELECT FROM outbox AS o WHERE o.shard = s.shard)
+             ORDER BY random()
+             LIMIT $1
+               FOR UPDATE SKIP LOCKED
+            """,
+            SHARDS_AT_A_TIME,
+        )
+        taken_over = [row["shard"] for row in rows if row["compacted"] and row["owner"] != self._id]
+        if taken_over:
+            # On a compacted topic an old record that comes last would undo an erasure, so the
+            # broker fences whoever had the shard before.
+            await self._producers.fence()
+            await connection.execute(
+                "UPDATE shard SET owner = $1 WHERE shard = ANY ($2)", self._id, taken_over
+            )
+        return [row["shard"] for row in rows]
+
+    async def _read(self, connection: asyncpg.Connection, shards: Sequence[int]) -> list[Outgoing]:
+        rows = await connection.fetch(
+            """
+            SELECT o.shard, o.position, e.id, e.topic, e.key, e.sequence, e.type,
+                   e.payload::text AS payload, e.headers ->> 'traceparent' AS traceparent,
+                   e.recorded_at
+              FROM outbox AS o
+              JOIN event AS e USING (position)
+             WHERE o.shard = ANY ($1)
+             ORDER BY o.position
+             LIMIT $2
+            """,
+            shards,
+            self._settings.relay_batch,
+        )
+        return [Outgoing(**row) for row in rows]
+
+    async def _forget(
+        self, connection: asyncpg.Connection, acknowledged: Sequence[Acknowledged]
+    ) -> None:
+        """Deletes what Kafka has, and remembers the last of each partition."""
+        await connection.execute(
+            """
+            DELETE FROM outbox AS o
+             USING unnest($1::integer[], $2::bigint[]) AS a (shard, position)
+             WHERE (o.shard, o.position) = (a.shard, a.position)
+            """,
+            [each.event.shard for each in acknowledged],
+            [each.event.position for each in acknowledged],
+        )
+        last = {(each.event.topic, each.partition): each for each in acknowledged}
+        await connection.executemany(
+            """
+            INSERT INTO checkpoint AS c (topic, partition, "offset", event_id)
+            VALUES ($1, $2, $3, $4)
+            ON CONFLICT (topic, partition) DO UPDATE
+               SET "offset" = excluded."offset", event_id = excluded.event_id
+            """,
+            [
+                (topic, partition, each.offset, each.event.id)
+                for (topic, partition), each in sorted(last.items())
+            ],
+        )
+
+    async def ready(self) -> str | None:
+        """None where the relay can do its work; otherwise why not."""
+        return await cluster.answers(self._settings) or self.trouble
