@@ -1,0 +1,222 @@
+"""A service: what its `app.py` puts together, and the process that runs its parts."""
+
+import asyncio
+import importlib
+import logging
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+
+import asyncpg
+import uvicorn
+from fastapi import APIRouter, FastAPI
+
+from shared import telemetry
+from shared.clock import Clock, SystemClock
+from shared.database import create_pool, migrations_of
+from shared.messaging import Effects, cluster
+from shared.messaging.connections import acquire
+from shared.messaging.consumer import Consumer
+from shared.messaging.failures import AWAY
+from shared.messaging.relay import Relay
+from shared.settings import Settings
+from shared.web import Authenticator, Context, Health, create_app, forget_old_answers
+from shared.web.health import Check
+
+log = logging.getLogger(__name__)
+
+SERVICES = ("membership", "scheduling", "cpd", "reporting")
+PARTS = ("api", "relay", "consumer")
+VERSION = "1"
+HOUSEKEEPING_EVERY = timedelta(hours=1)
+GRACEFUL_SECONDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One of the four services. A service that publishes nothing has no relay."""
+
+    name: str
+    title: str
+    package: str
+    router: APIRouter
+    effects: Effects
+    publishes: bool = True
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """The parts that there are to run."""
+        has = {"api": True, "relay": self.publishes, "consumer": bool(self.effects.topics)}
+        return tuple(part for part in PARTS if has[part])
+
+
+def load(name: str) -> Service:
+    """The service of that name.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if name not in SERVICES:
+        raise ValueError(f"There is no service {name}; there are: {', '.join(SERVICES)}.")
+    service: Service = importlib.import_module(f"services.{name}.app").service
+    return service
+
+
+class Running:
+    """The parts of a service in this process, with the app that answers for them."""
+
+    def __init__(
+        self,
+        service: Service,
+        settings: Settings,
+        pool: asyncpg.Pool,
+        parts: Sequence[str] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.service = service
+        self.parts = service.parts if parts is None else tuple(parts)
+        self._pool = pool
+        self._clock = clock or SystemClock()
+        self.relay = Relay(service.name, pool, settings) if "relay" in self.parts else None
+        wake: Callable[[], None] = self.relay.wake if self.relay else (lambda: None)
+        self.consumer = (
+            Consumer(service.name, service.effects, pool, settings, wake)
+            if "consumer" in self.parts
+            else None
+        )
+        self._settings = settings
+        self.app = self._app(wake)
+
+    def _app(self, wake: Callable[[], None]) -> FastAPI:
+        settings = self._settings
+        return create_app(
+            Context(
+                service=self.service.name,
+                settings=settings,
+                pool=self._pool,
+                clock=self._clock,
+                authenticator=Authenticator.of(
+                    settings.issuer, settings.audience, settings.jwks_url
+                ),
+                wake=wake,
+            ),
+            title=self.service.title,
+            routers=[self.service.router] if "api" in self.parts else [],
+            version=VERSION,
+            checks=self._checks(),
+        )
+
+    def _checks(self) -> dict[str, Check]:
+        checks: dict[str, Check] = {
+            "api": self._api_health,
+            "relay": self._relay_health,
+            "consumer": self._consumer_health,
+        }
+        return {part: checks[part] for part in self.parts}
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Relay, consumer and housekeeping work inside. One that dies of a fault ends it all."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._keep_house())]
+            if self.relay:
+                tasks.append(group.create_task(self.relay.run()))
+            if self.consumer:
+                tasks.append(group.create_task(self.consumer.run()))
+            try:
+                yield
+            finally:
+                for task in tasks:
+                    task.cancel()
+
+    async def _keep_house(self) -> None:
+        while True:
+            with suppress(*AWAY):
+                async with acquire(self._pool) as connection:
+                    await forget_old_answers(connection, self._clock.now())
+            await asyncio.sleep(HOUSEKEEPING_EVERY.total_seconds())
+
+    async def _api_health(self) -> Health:
+        if trouble := await self._database_trouble():
+            return Health(ok=False, detail=trouble)
+        away = await cluster.answers(self._settings)
+        if away and self.service.publishes:
+            return Health(
+                ok=True, degraded=True, detail=f"{away}; events wait in the outbox until it does"
+            )
+        return Health(ok=True, degraded=away is not None, detail=away or "")
+
+    async def _relay_health(self) -> Health:
+        assert self.relay is not None
+        trouble = await self._database_trouble() or await self.relay.ready()
+        return Health(ok=trouble is None, detail=trouble or "")
+
+    async def _consumer_health(self) -> Health:
+        assert self.consumer is not None
+        trouble = await self._database_trouble() or await self.consumer.ready()
+        alarms = "; ".join(self.consumer.alarms)
+        return Health(ok=trouble is None, degraded=bool(alarms), detail=trouble or alarms)
+
+    async def _database_trouble(self) -> str | None:
+        try:
+            async with asyncio.timeout(3), acquire(self._pool) as connection:
+                ran = await connection.fetch("SELECT name FROM migration")
+        except asyncpg.UndefinedTableError:
+            ran = []
+        except AWAY as error:
+            return f"the database does not answer ({type(error).__name__})"
+        missing = {each.name for each in migrations_of(self.service.package)} - {
+            row["name"] for row in ran
+        }
+        if missing:
+            return f"the database lacks {', '.join(sorted(missing))}: run `aspire migrate`"
+        return None
+
+
+async def run(service: Service, settings: Settings, parts: Sequence[str] | None = None) -> None:
+    """Runs a service's parts until SIGTERM or SIGINT; what is in work is finished first.
+
+    Neither Kafka nor the database need to be there yet: readiness tells what is waited for.
+    """
+    telemetry.configure(service.name, settings)
+    pool = await create_pool(
+        settings.database_url(service.name),
+        f"aspire {service.name}",
+        min_size=0,
+        max_size=settings.pool_max_size,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        transaction_timeout_seconds=settings.transaction_timeout_seconds,
+    )
+    running = Running(service, settings, pool, parts)
+    server = _Server(
+        uvicorn.Config(
+            running.app,
+            host=settings.http_host,
+            port=settings.http_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+        )
+    )
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
+    try:
+        async with running.working():
+            log.info("%s runs %s", service.name, ", ".join(running.parts))
+            await server.serve()
+    finally:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(pool.close(), 2)
+        telemetry.flush()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which leaves the signals to `run`: the other parts end after the last request."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
