@@ -1,0 +1,10 @@
+"""The HTTP routes of scheduling: one module a resource."""
+
+from fastapi import APIRouter
+
+from services.scheduling.api import development_days, known, network_days, places
+from shared.web import CommandRoute
+
+router = APIRouter(route_class=CommandRoute)
+for resource in (network_days, places, development_days, known):
+    router.include_router(resource.router)

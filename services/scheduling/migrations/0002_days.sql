@@ -1,5 +1,4 @@
--- The days that scheduling decides about. `updated_xid` lets `updated_since` pages end before the
--- oldest transaction that is still open, so that a cursor never skips a row that commits late.
+-- The days that scheduling decides about. Whoever updates a listed row sets `updated_at = now()`.
 
 CREATE TABLE network_day (
     day_id      uuid          PRIMARY KEY,
@@ -11,11 +10,13 @@ CREATE TABLE network_day (
     strand      text          NOT NULL,
     hours       numeric(4, 2) NOT NULL CHECK (hours > 0),
     status      text          NOT NULL CHECK (status IN ('scheduled', 'held', 'cancelled')),
-    reason      text
+    reason      text,
+    updated_at  timestamptz   NOT NULL DEFAULT now()
 );
 
 CREATE INDEX network_day_by_network ON network_day USING gin (network_ids);
 CREATE INDEX network_day_by_date ON network_day (date);
+CREATE INDEX network_day_by_update ON network_day (updated_at);
 
 -- Applications for a day, in the order of `number`, which the lock on the day's row keeps.
 CREATE TABLE place (
@@ -27,6 +28,7 @@ CREATE TABLE place (
     status     text    NOT NULL CHECK (status IN ('booked', 'waiting', 'released')),
     number     integer NOT NULL CHECK (number > 0),
     attendance text,
+    updated_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (day_id, number)
 );
 
@@ -59,6 +61,7 @@ CREATE TABLE development_day (
     status     text          NOT NULL CHECK (status IN ('planned', 'delivered', 'cancelled')),
     hours      numeric(4, 2) CHECK (hours > 0),
     reason     text,
+    updated_at timestamptz   NOT NULL DEFAULT now(),
     CHECK ((status = 'delivered') = (hours IS NOT NULL))
 );
 
@@ -68,6 +71,7 @@ CREATE UNIQUE INDEX development_day_one_place_a_date
 CREATE INDEX development_day_by_school ON development_day (school_id, date);
 CREATE INDEX development_day_by_network ON development_day (network_id, date);
 CREATE INDEX development_day_by_date ON development_day (date);
+CREATE INDEX development_day_by_update ON development_day (updated_at);
 
 CREATE TABLE development_day_participant (
     day_id    uuid    NOT NULL REFERENCES development_day,

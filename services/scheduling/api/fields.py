@@ -1,0 +1,29 @@
+"""Fields that several bodies share."""
+
+import datetime
+from decimal import Decimal
+from typing import Annotated
+
+from fastapi import Query
+from pydantic import AfterValidator, Field, StringConstraints
+
+from services.scheduling.domain import MOST_HOURS, MOST_PLACES, QUARTER
+
+HUNDREDTH = Decimal("0.01")
+
+Hours = Annotated[
+    Decimal,
+    Field(ge=QUARTER, le=MOST_HOURS, multiple_of=QUARTER, description="Quarter hours up to 12"),
+    AfterValidator(lambda hours: hours.quantize(HUNDREDTH)),
+]
+"""Always with two decimals, so that a fact reads the same in every event and answer."""
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Places = Annotated[int, Field(ge=1, le=MOST_PLACES, strict=True)]
+
+From = Annotated[
+    datetime.date | None, Query(alias="from", description="Only days on this date or later")
+]
+To = Annotated[
+    datetime.date | None, Query(alias="to", description="Only days on this date or before")
+]
