@@ -98,7 +98,8 @@ class Instance:
         self._monitor: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
-        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (self.home, *(self.home / name for name in ("kafka", "log", "run"))):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = homes.lock(self.home)
         old = InstanceState.last(self.home)
         if old is not None:
@@ -173,6 +174,10 @@ class Instance:
     def ask_to_stop(self) -> None:
         """Have every waiting method raise Stopped, and `wait` return."""
         self._running().stopping.set()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait a moment. Raises Stopped if we are asked to stop before it is over."""
+        await self._running().tick(seconds)
 
     async def wait(self) -> None:
         """Until we are asked to stop. Raises ChildDied when a server dies, with its last lines."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from aiokafka.client import AIOKafkaClient  # type: ignore[import-untyped]
-from aiokafka.errors import KafkaError  # type: ignore[import-untyped]
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from deploy.embedded import jars
 from deploy.embedded.home import cache as default_cache
@@ -54,8 +54,8 @@ BROKER: Final = {
     "share.coordinator.state.topic.num.partitions": "1",
     "group.initial.rebalance.delay.ms": "0",
     # After kill -9 the controller waits for the dead broker's session before it takes the new one.
-    "broker.session.timeout.ms": "2000",
-    "broker.heartbeat.interval.ms": "400",
+    "broker.session.timeout.ms": "1500",
+    "broker.heartbeat.interval.ms": "300",
 }
 
 
@@ -108,7 +108,7 @@ class Kafka:
             stage=SERVERS_STAGE,
         )
         self.child.address = self.bootstrap
-        await self._supervisor.until_ready(self.child, self._answers, SECONDS_TO_START)
+        await self._supervisor.until_ready(self.child, lambda: answers(self.port), SECONDS_TO_START)
         return self.child
 
     async def stop(self) -> None:
@@ -157,19 +157,21 @@ class Kafka:
         classpath = os.pathsep.join(str(jar) for jar in checked)
         return [str(JAVA), *JVM, "-cp", classpath, main_class, *arguments]
 
-    async def _answers(self) -> bool:
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            if probe.connect_ex(("127.0.0.1", self.port)) != 0:
-                return False
-        client = AIOKafkaClient(bootstrap_servers=self.bootstrap, request_timeout_ms=5000)
-        try:
-            await client.bootstrap()
-            return bool(client.cluster.brokers())
-        except (KafkaError, OSError):
+
+async def answers(port: int) -> bool:
+    """Whether a broker on this port of 127.0.0.1 serves clients now."""
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        if probe.connect_ex(("127.0.0.1", port)) != 0:
             return False
-        finally:
-            await client.close()
+    client = AIOKafkaClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=5000)
+    try:
+        await client.bootstrap()
+        return bool(client.cluster.brokers())
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await client.close()
 
 
 def main(arguments: list[str]) -> None:

@@ -177,19 +177,13 @@ class Postgres:
         )
         self.child.address = f"127.0.0.1:{self.port}"
         try:
-            await self._supervisor.until_ready(self.child, self._answers, SECONDS_TO_START)
+            await self._supervisor.until_ready(
+                self.child, lambda: answers(self.admin_dsn), SECONDS_TO_START
+            )
         except BaseException:
             await self._supervisor.end([self.child])
             raise
         return self.child
-
-    async def _answers(self) -> bool:
-        try:
-            connection = await asyncpg.connect(self.admin_dsn, timeout=5)
-        except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
-            return False
-        await connection.close()
-        return True
 
     async def _provide(self) -> None:
         connection = await asyncpg.connect(self.admin_dsn)
@@ -199,6 +193,16 @@ class Postgres:
                 await _provide_database(connection, service, self._passwords[service])
         finally:
             await connection.close()
+
+
+async def answers(url: str) -> bool:
+    """Whether the server takes connections now; it refuses some while it starts or recovers."""
+    try:
+        connection = await asyncpg.connect(url, timeout=5)
+    except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+        return False
+    await connection.close()
+    return True
 
 
 async def _provide_database(connection: asyncpg.Connection, service: str, password: str) -> None:

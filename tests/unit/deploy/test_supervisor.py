@@ -1,0 +1,182 @@
+"""Children are started, waited for and ended, also those that would rather not end."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from deploy.embedded.instance import Instance
+from deploy.embedded.processes import Identity, wait_until
+from deploy.embedded.state import InstanceState
+from deploy.embedded.supervisor import Child, Supervisor
+from deploy.embedded.trouble import ChildDied, NotReady
+
+SLEEP = "import time; time.sleep(60)"
+STUBBORN = (
+    "import signal, time, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('ready', flush=True); time.sleep(60)"
+)
+WEB = """
+import http.server, os, sys
+class Ok(http.server.BaseHTTPRequestHandler):
+    def do_GET(self): self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+print({name: value for name, value in os.environ.items() if "ASPIRE" in name}, flush=True)
+http.server.HTTPServer(("127.0.0.1", int(os.environ["ASPIRE_HTTP_PORT"])), Ok).serve_forever()
+"""
+SETTINGS = {
+    **{key: value for key, value in os.environ.items() if not key.startswith("ASPIRE")},
+    "ASPIRE_KAFKA": "kafka.example:9092",
+    "ASPIRE_CPD_DATABASE_URL": "postgresql://cpd@db.example/cpd",
+    "ASPIRE_MEMBERSHIP_DATABASE_URL": "postgresql://membership@db.example/membership",
+}
+
+
+def python(code: str) -> list[str]:
+    return [sys.executable, "-c", code]
+
+
+def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    assert wait_until(condition, time.monotonic() + seconds)
+
+
+@pytest.fixture
+async def supervisor(tmp_path: Path) -> AsyncIterator[Supervisor]:
+    async with Supervisor(tmp_path / "log") as supervisor:
+        yield supervisor
+
+
+async def ready(child: Child) -> bool:
+    return "ready" in child.last_lines()
+
+
+async def test_a_child_that_ends_well_is_waited_for(supervisor: Supervisor) -> None:
+    await supervisor.run("good", python("print('done')"))
+    assert supervisor.children == []
+
+
+async def test_a_child_that_fails_is_reported_with_its_last_words(supervisor: Supervisor) -> None:
+    with pytest.raises(ChildDied, match=r"(?s)bad ended with 3.*no room left"):
+        await supervisor.run("bad", python("print('no room left'); raise SystemExit(3)"))
+
+
+async def test_a_child_that_is_not_ready_in_time_is_reported(supervisor: Supervisor) -> None:
+    child = supervisor.spawn("slow", python(SLEEP))
+    with pytest.raises(NotReady, match="slow is not ready"):
+        await supervisor.until_ready(child, lambda: ready(child), 0.3)
+
+
+async def test_a_child_that_will_not_stop_is_killed(supervisor: Supervisor) -> None:
+    child = supervisor.spawn("stubborn", python(STUBBORN))
+    await supervisor.until_ready(child, lambda: ready(child), 10)
+    begun = time.monotonic()
+    await supervisor.end([child], seconds=0.5)
+    assert time.monotonic() - begun < 3
+    assert child.popen.returncode == -signal.SIGKILL
+
+
+async def test_a_child_that_was_paused_can_be_stopped(supervisor: Supervisor) -> None:
+    child = supervisor.spawn("paused", python(SLEEP))
+    child.ward.send(signal.SIGSTOP)
+    await supervisor.end([child])
+    assert child.popen.returncode == -signal.SIGTERM
+
+
+async def test_lower_stages_end_first(tmp_path: Path) -> None:
+    async with Supervisor(tmp_path) as supervisor:
+        log = tmp_path / "ends"
+        code = (
+            "import signal, sys, time\n"
+            "def end(*_):\n"
+            f"    open({str(log)!r}, 'a').write(sys.argv[1] + ' ')\n"
+            "    sys.exit()\n"
+            "signal.signal(signal.SIGTERM, end); print('ready', flush=True); time.sleep(60)"
+        )
+        for name, stage in (("server", 1), ("service", 0)):
+            child = supervisor.spawn(name, [*python(code), name], stage=stage)
+            await supervisor.until_ready(child, partial(ready, child), 10)
+    assert log.read_text().split() == ["service", "server"]
+
+
+async def test_a_watchdog_that_was_killed_is_replaced(supervisor: Supervisor) -> None:
+    first = supervisor.watchdog.pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: not Identity(first, 0).alive())
+    child = supervisor.spawn("child", python(SLEEP))
+
+    def replaced() -> bool:
+        supervisor.watchdog.keep()
+        return supervisor.watchdog.pid != first
+
+    until(replaced)
+    assert child.alive
+
+
+def instance(home: Path, code: str, **options: object) -> Instance:
+    return Instance(
+        home,
+        services=("membership", "cpd"),
+        command=lambda service, part: [*python(code), service, part or "all"],
+        settings=SETTINGS,
+        **options,  # type: ignore[arg-type]
+    )
+
+
+async def test_a_service_gets_its_own_settings_only(tmp_path: Path) -> None:
+    async with instance(tmp_path, WEB) as running:
+        await running.start_servers()
+        address = await running.start_service("cpd")
+        log = (tmp_path / "log" / "cpd.log").read_text()
+        state = InstanceState.read(tmp_path)
+    assert "postgresql://cpd@db.example/cpd" in log
+    assert "membership" not in log
+    assert state is not None
+    assert [(child.name, child.address, child.ready) for child in state.children] == [
+        ("cpd", address, True)
+    ]
+    assert InstanceState.read(tmp_path) is None
+
+
+async def test_a_replica_that_dies_is_started_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with instance(tmp_path, WEB, say=said.append) as running:
+        await running.start_servers()
+        await running.start_service("cpd")
+        address = await running.start_service("cpd", replica=2, part="consumer")
+        before = pid_of(tmp_path, "cpd-consumer-2")
+        os.kill(before, signal.SIGKILL)
+
+        def again() -> bool:
+            return pid_of(tmp_path, "cpd-consumer-2") not in {0, before}
+
+        while not again():
+            await running.pause(0.05)
+        assert running.addresses()["cpd-consumer-2"] == address
+    assert any("cpd-consumer-2 ended by SIGKILL" in line for line in said)
+
+
+async def test_a_service_that_dies_before_it_is_ready_is_reported(tmp_path: Path) -> None:
+    async with instance(tmp_path, "raise SystemExit('no database')") as running:
+        await running.start_servers()
+        with pytest.raises(ChildDied, match=r"(?s)cpd ended with 1.*no database"):
+            await running.start_service("cpd")
+
+
+async def test_asking_to_stop_ends_a_wait_quietly(tmp_path: Path) -> None:
+    async with instance(tmp_path, SLEEP) as running:
+        await running.start_servers()
+        running.ask_to_stop()
+        await running.start_service("cpd")
+        pytest.fail("it went on")
+    assert InstanceState.last(tmp_path) is None
+
+
+def pid_of(home: Path, name: str) -> int:
+    state = InstanceState.read(home)
+    children = state.children if state else ()
+    return next((child.pid for child in children if child.name == name), 0)
