@@ -118,10 +118,12 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
           JOIN person_merge AS m ON m.merged_person_id = same.person_id
     )
     SELECT coalesce(
-        (SELECT min(person_id)
+        (SELECT person_id
            FROM same
           WHERE NOT EXISTS (SELECT FROM person_merge AS m
-                             WHERE m.merged_person_id = same.person_id)),
+                             WHERE m.merged_person_id = same.person_id)
+          ORDER BY person_id
+          LIMIT 1),
         person
     )
 $$;
