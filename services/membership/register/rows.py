@@ -1,0 +1,164 @@
+"""The rows of a register: each is a school as the register has it, or the reason why not."""
+
+import csv
+from collections.abc import Iterator
+from io import TextIOWrapper
+from typing import Final
+
+from services.membership.domain.register import RefusedRow, RegisterRow
+from services.membership.domain.school import FIRST_URN, LAST_URN
+from services.membership.register.columns import (
+    CLOSE_DATE,
+    DETAILS,
+    NEEDED,
+    OPEN_DATE,
+    STATUS,
+    Columns,
+    Unreadable,
+    columns_of,
+    day,
+)
+from services.membership.register.file import NoRegister, RegisterCutOff, RegisterText
+
+MOST_LINES: Final = 20
+"""A record whose quotation mark is still open after so many lines is a fault in its first line."""
+LONGEST_LINE: Final = 1024 * 1024
+"""In characters, so that a file without line ends does not fill the memory."""
+
+
+def rows_of(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
+    """All rows, from the beginning. Raises NoRegister or RegisterCutOff.
+
+    An empty line is no row. A URN that came before is refused, with the line of its own.
+    """
+    text.file.seek(0)
+    # What neither encoding knows becomes U+FFFD, and the row that holds it is refused.
+    lines = TextIOWrapper(text.file, text.encoding, errors="replace", newline="")
+    try:
+        columns = _header(lines)
+        seen = _Seen()
+        for line, record, is_broken in _records(lines):
+            if is_broken and (isinstance(record, str) or len(record) < columns.width):
+                raise RegisterCutOff(
+                    f"The register ends in the middle of line {line}. Nothing was imported; "
+                    "fetch it again and send it whole."
+                )
+            if isinstance(record, str):
+                yield RefusedRow(line, record)
+                continue
+            row = _row(line, record, columns)
+            if isinstance(row, RegisterRow) and not seen.add(row.urn):
+                row = RefusedRow(line, f"URN {row.urn} stands in the file twice; the first counts.")
+            yield row
+    finally:
+        lines.detach()
+
+
+class _Seen:
+    """Which of the 900,000 possible URNs have come: a bit each, so that memory stays flat."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray((LAST_URN - FIRST_URN) // 8 + 1)
+
+    def add(self, urn: int) -> bool:
+        """False where it came before."""
+        place, bit = divmod(urn - FIRST_URN, 8)
+        if self._bits[place] & 1 << bit:
+            return False
+        self._bits[place] |= 1 << bit
+        return True
+
+
+def _header(lines: TextIOWrapper) -> Columns:
+    columns = columns_of(lines.readline(LONGEST_LINE))
+    if columns.missing:
+        raise NoRegister(
+            f"The first line of the file lacks the column {' and '.join(columns.missing)}. A "
+            f"register has a header with the names that GIAS uses, {' and '.join(NEEDED)} at least."
+        )
+    return columns
+
+
+class _TooManyLines(Exception):  # noqa: N818 - reads as a claim
+    pass
+
+
+class _Lines:
+    """The lines of a file as csv.reader takes them, with their numbers, and a way back."""
+
+    def __init__(self, lines: TextIOWrapper) -> None:
+        self._lines = lines
+        self._again: list[str] = []
+        self._record: list[str] = []
+        self.number = 1
+        self.last = ""
+
+    def begin_record(self) -> None:
+        self._record = []
+
+    def go_back(self) -> None:
+        """To the line after the one on which the record began."""
+        self._again = self._record[1:] + self._again
+        self.number -= len(self._record) - 1
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        if len(self._record) == MOST_LINES:
+            raise _TooManyLines
+        line = self._again.pop(0) if self._again else self._lines.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        self._record.append(line)
+        self.last = line
+        return line
+
+
+def _records(lines: TextIOWrapper) -> Iterator[tuple[int, list[str] | str, bool]]:
+    """Line, record (or the reason why it is none), and whether the file breaks off in it."""
+    source = _Lines(lines)
+    reader = csv.reader(source, strict=True)
+    while True:
+        source.begin_record()
+        line = source.number + 1
+        try:
+            record = next(reader)
+        except StopIteration:
+            return
+        except (csv.Error, _TooManyLines) as error:
+            is_end = "unexpected end" in str(error) and not source.last.endswith(("\n", "\r"))
+            source.go_back()
+            yield line, "its quotation marks do not match, or it is too long", is_end
+            continue
+        if record:
+            yield line, record, not source.last.endswith(("\n", "\r"))
+
+
+def _row(line: int, record: list[str], columns: Columns) -> RegisterRow | RefusedRow:
+    if len(record) != columns.width:
+        return RefusedRow(line, f"it has {len(record)} columns instead of {columns.width}")
+    values = {name: record[place].strip() for name, place in columns.places.items()}
+    urn = values["URN"]
+    if not (urn.isascii() and urn.isdigit() and len(urn) == 6 and urn[0] != "0"):
+        return RefusedRow(line, f"URN is no number of six digits: “{urn[:40]}”")
+    if not values["EstablishmentName"]:
+        return RefusedRow(line, f"URN {urn} has no EstablishmentName")
+    details: dict[str, object] = {}
+    column = ""
+    try:
+        for column, value in values.items():
+            if "\ufffd" in value:
+                raise Unreadable("holds bytes that are neither UTF-8 nor Windows-1252")
+            if column in DETAILS:
+                name, read = DETAILS[column]
+                details[name] = read(value) if value else None
+        column = OPEN_DATE
+        opened_on = day(values[column]) if values.get(column) else None
+        column = CLOSE_DATE
+        closed_on = day(values[column]) if values.get(column) else None
+    except Unreadable as fault:
+        return RefusedRow(line, f"URN {urn}: {column} {fault}")
+    is_closed = values.get(STATUS, "").casefold() == "closed"
+    return RegisterRow(line, int(urn), details, is_closed, opened_on, closed_on)

@@ -1,0 +1,1 @@
+"""All SQL of membership: one module a resource."""

@@ -1,0 +1,229 @@
+"""People: profiles, posts, merging and erasure."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+
+from services.membership.domain.person import Person, Post
+from shared.events.topics import PEOPLE
+from shared.events.vocabulary import Role
+from shared.problems import NotFound
+from shared.web import PageRequest
+
+
+async def person(connection: asyncpg.Connection, person_id: UUID) -> Person:
+    """Raises NotFound."""
+    rows = await connection.fetch(
+        f"{_PERSON} WHERE person.person_id = $1",
+        person_id,
+    )
+    if not rows:
+        raise NotFound(f"There is no person {person_id}.")
+    return (await _whole(connection, rows))[0]
+
+
+async def locked_person(connection: asyncpg.Connection, person_id: UUID) -> Person:
+    """Raises NotFound."""
+    await lock_people(connection, [person_id])
+    return await person(connection, person_id)
+
+
+async def lock_people(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    """In the order of their ids, so that two merges never wait for each other."""
+    await connection.execute(
+        "SELECT FROM person WHERE person_id = ANY ($1) ORDER BY person_id FOR UPDATE", person_ids
+    )
+
+
+async def people(
+    connection: asyncpg.Connection,
+    page: PageRequest,
+    *,
+    visible: Sequence[UUID] | None,
+    also: Sequence[UUID],
+    school_id: UUID | None,
+    today: date,
+) -> list[Person]:
+    """A page by id of those with a post at a school in sight today, and of those in `also`.
+
+    `visible` are the schools in sight, None for all. Merged and erased records are left out.
+    """
+    rows = await connection.fetch(
+        f"""
+        {_PERSON}
+         WHERE ($1::uuid IS NULL OR person.person_id > $1)
+           AND ($2::timestamptz IS NULL OR person.updated_at >= $2)
+           AND person.merged_into IS NULL
+           AND NOT person.erased
+           AND ($3::uuid[] IS NULL
+                OR person.person_id = ANY ($4)
+                OR person.person_id IN (
+                       SELECT coalesce(holder.merged_into, holder.person_id)
+                         FROM post
+                         JOIN person AS holder USING (person_id)
+                        WHERE post.school_id = ANY ($3)
+                          AND (post.left_on IS NULL OR post.left_on >= $6)))
+           AND ($5::uuid IS NULL
+                OR person.person_id IN (
+                       SELECT coalesce(holder.merged_into, holder.person_id)
+                         FROM post
+                         JOIN person AS holder USING (person_id)
+                        WHERE post.school_id = $5
+                          AND (post.left_on IS NULL OR post.left_on >= $6)))
+         ORDER BY person.person_id
+         LIMIT $7
+        """,  # noqa: S608 - our own words
+        page.after,
+        page.updated_since,
+        visible,
+        also,
+        school_id,
+        today,
+        page.fetch,
+    )
+    return await _whole(connection, rows)
+
+
+async def add_person(connection: asyncpg.Connection, person: Person) -> None:
+    await connection.execute("INSERT INTO person (person_id) VALUES ($1)", person.person_id)
+    await save_profile(connection, person)
+
+
+async def save_profile(connection: asyncpg.Connection, person: Person) -> None:
+    await connection.execute(
+        """
+        INSERT INTO profile (person_id, name, email)
+        VALUES ($1, $2, $3)
+        ON CONFLICT (person_id) DO UPDATE SET name = excluded.name, email = excluded.email
+        """,
+        person.person_id,
+        person.name,
+        person.email,
+    )
+    await _touch(connection, person.person_id)
+
+
+async def save_post(connection: asyncpg.Connection, person_id: UUID, post: Post) -> None:
+    """`person_id` is the person that stays, whose page shows the post."""
+    await connection.execute(
+        """
+        INSERT INTO post (post_id, person_id, school_id, role, appointed_on, left_on)
+        VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (post_id) DO UPDATE SET left_on = excluded.left_on
+        """,
+        post.post_id,
+        post.person_id,
+        post.school_id,
+        post.role,
+        post.appointed_on,
+        post.left_on,
+    )
+    await _touch(connection, person_id)
+
+
+async def merge(connection: asyncpg.Connection, person: Person, merged_id: UUID) -> None:
+    """`merged_id`, and what was merged into it before, is `person` from now on."""
+    await connection.execute(
+        """
+        UPDATE person
+           SET merged_into = $1, updated_at = now()
+         WHERE person_id = $2 OR merged_into = $2
+        """,
+        person.person_id,
+        merged_id,
+    )
+    await _touch(connection, person.person_id)
+    await _forget_profiles(connection, [merged_id])
+
+
+async def erase(connection: asyncpg.Connection, person: Person) -> None:
+    """Deletes what the person was called, in every record and in the journal."""
+    ids = [person.person_id, *person.merged_ids]
+    await connection.execute(
+        "UPDATE person SET erased = true, updated_at = now() WHERE person_id = ANY ($1)", ids
+    )
+    await _forget_profiles(connection, ids)
+
+
+async def _forget_profiles(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    """The tombstone that is appended after this has the next sequence: on the compacted topic a
+    gap is normal, and what was deleted here is never sent again."""
+    keys = [str(person_id) for person_id in person_ids]
+    await connection.execute("DELETE FROM profile WHERE person_id = ANY ($1)", person_ids)
+    await connection.execute(
+        """
+        DELETE FROM outbox
+         WHERE position IN (SELECT position FROM event WHERE topic = $1 AND key = ANY ($2))
+        """,
+        PEOPLE.name,
+        keys,
+    )
+    await connection.execute(
+        "DELETE FROM event WHERE topic = $1 AND key = ANY ($2)", PEOPLE.name, keys
+    )
+
+
+async def _touch(connection: asyncpg.Connection, person_id: UUID) -> None:
+    await connection.execute("UPDATE person SET updated_at = now() WHERE person_id = $1", person_id)
+
+
+_PERSON = """
+SELECT person.person_id, person.merged_into, person.erased, profile.name, profile.email
+  FROM person
+  LEFT JOIN profile USING (person_id)
+"""
+
+
+async def _whole(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[Person]:
+    ids = [row["person_id"] for row in rows]
+    merged: dict[UUID, list[UUID]] = {person_id: [] for person_id in ids}
+    for row in await connection.fetch(
+        """
+        SELECT person_id, merged_into
+          FROM person
+         WHERE merged_into = ANY ($1)
+         ORDER BY person_id
+        """,
+        ids,
+    ):
+        merged[row["merged_into"]].append(row["person_id"])
+    posts = await _posts(connection, merged)
+    return [
+        Person(
+            person_id=row["person_id"],
+            name=row["name"],
+            email=row["email"],
+            posts=tuple(posts[row["person_id"]]),
+            merged_ids=tuple(merged[row["person_id"]]),
+            merged_into=row["merged_into"],
+            erased=row["erased"],
+        )
+        for row in rows
+    ]
+
+
+async def _posts(
+    connection: asyncpg.Connection, merged: dict[UUID, list[UUID]]
+) -> dict[UUID, list[Post]]:
+    """The posts of each person, those of the records merged into it among them."""
+    person_of = {each: each for each in merged}
+    for person_id, others in merged.items():
+        person_of.update(dict.fromkeys(others, person_id))
+    posts: dict[UUID, list[Post]] = {person_id: [] for person_id in merged}
+    for row in await connection.fetch(
+        "SELECT * FROM post WHERE person_id = ANY ($1) ORDER BY appointed_on, post_id",
+        list(person_of),
+    ):
+        posts[person_of[row["person_id"]]].append(
+            Post(
+                post_id=row["post_id"],
+                person_id=row["person_id"],
+                school_id=row["school_id"],
+                role=Role(row["role"]),
+                appointed_on=row["appointed_on"],
+                left_on=row["left_on"],
+            )
+        )
+    return posts

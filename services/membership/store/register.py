@@ -1,0 +1,136 @@
+"""What the import of a register reads and writes: a batch of schools in a few statements."""
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+
+from services.membership.domain.register import Decided, Known, RegisterRow
+from services.membership.domain.school import DatedUrn, School
+from services.membership.store.memberships import open_memberships, save_memberships
+from services.membership.store.schools import DETAILS, details_of
+
+_LOCK: Final = 4_711_202_628
+"""The advisory lock under which the batches of two imports take turns."""
+
+
+async def take_turn(connection: asyncpg.Connection) -> None:
+    """Held until the transaction ends, so the next batch may be another import's."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+
+
+async def lock(connection: asyncpg.Connection, school_ids: Sequence[UUID]) -> None:
+    """As a command locks its school, and all in the order of their ids."""
+    await connection.execute(
+        "SELECT FROM school WHERE school_id = ANY ($1) ORDER BY school_id FOR UPDATE", school_ids
+    )
+
+
+async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> Known:
+    """The schools that the rows name by URN, or whose LAESTAB they claim."""
+    by_urn: dict[int, School] = {}
+    for row in await connection.fetch(
+        """
+        SELECT school.*, named.urn AS named_urn, named.valid_from
+          FROM school_urn AS named
+          JOIN school USING (school_id)
+         WHERE named.urn = ANY ($1)
+        """,
+        [row.urn for row in rows],
+    ):
+        by_urn[row["named_urn"]] = _school(row, row["valid_from"])
+    claimed = [row.laestab for row in rows if row.laestab is not None and not row.is_closed]
+    by_laestab: dict[tuple[str, str], School] = {}
+    for row in await connection.fetch(
+        """
+        SELECT school.*, current.valid_from
+          FROM unnest($1::text[], $2::text[]) AS claimed (la_code, establishment_number)
+          JOIN school USING (la_code, establishment_number)
+          JOIN school_urn AS current USING (urn)
+         WHERE school.closed_on IS NULL
+        """,
+        [la_code for la_code, _ in claimed],
+        [number for _, number in claimed],
+    ):
+        by_laestab[row["la_code"], row["establishment_number"]] = _school(row, row["valid_from"])
+    closing = [by_urn[row.urn].school_id for row in rows if row.is_closed and row.urn in by_urn]
+    memberships = await open_memberships(connection, closing) if closing else {}
+    return Known(by_urn, by_laestab, memberships)
+
+
+async def save(connection: asyncpg.Connection, decided: Decided) -> None:
+    """The changed before the new, which may take over a number."""
+    await save_memberships(connection, decided.left)
+    if decided.changed:
+        await _add_urns(connection, decided.successors)
+        await _update(connection, list(decided.changed.values()))
+    if decided.new:
+        await _insert(connection, decided.new)
+        await _add_urns(connection, decided.new)
+
+
+async def _insert(connection: asyncpg.Connection, schools: Sequence[School]) -> None:
+    await connection.execute(
+        f"INSERT INTO school (school_id, closed_on, {_NAMES}) SELECT * FROM {_GIVEN}",  # noqa: S608 - our own names
+        *_arrays(schools),
+    )
+
+
+async def _update(connection: asyncpg.Connection, schools: Sequence[School]) -> None:
+    sets = ", ".join(f"{name} = given.{name}" for name in ("closed_on", *DETAILS))
+    await connection.execute(
+        f"""
+        UPDATE school
+           SET {sets}, updated_at = now()
+          FROM {_GIVEN}
+         WHERE school.school_id = given.school_id
+        """,  # noqa: S608 - our own names
+        *_arrays(schools),
+    )
+
+
+async def _add_urns(connection: asyncpg.Connection, schools: Sequence[School]) -> None:
+    """The latest URN of each."""
+    await connection.execute(
+        """
+        INSERT INTO school_urn (urn, school_id, valid_from)
+        SELECT * FROM unnest($1::integer[], $2::uuid[], $3::date[])
+        """,
+        [school.urns[-1].urn for school in schools],
+        [school.school_id for school in schools],
+        [school.urns[-1].valid_from for school in schools],
+    )
+
+
+_NAMES: Final = ", ".join(DETAILS)
+_TYPES: Final = (
+    "uuid",
+    "date",
+    *("integer" if name in ("urn", "pupils") else "text" for name in DETAILS),
+)
+_GIVEN: Final = (
+    "unnest("
+    + ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(_TYPES, start=1))
+    + f") AS given (school_id, closed_on, {_NAMES})"
+)
+
+
+def _arrays(schools: Sequence[School]) -> list[list[object]]:
+    return [
+        [school.school_id for school in schools],
+        [school.closed_on for school in schools],
+        *([getattr(school.details, name) for school in schools] for name in DETAILS),
+    ]
+
+
+def _school(row: asyncpg.Record, valid_from: date | None) -> School:
+    """With its current URN only: a batch needs no more of its history."""
+    from_date = valid_from if row["urn"] == row.get("named_urn", row["urn"]) else None
+    return School(
+        school_id=row["school_id"],
+        details=details_of(row),
+        closed_on=row["closed_on"],
+        urns=(DatedUrn(urn=row["urn"], valid_from=from_date),),
+    )
