@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Final
 
 import asyncpg
+import psutil
 
 from deploy.embedded.accounts import account_for_servers, let_pass, let_read
 from deploy.embedded.home import write_atomically
-from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
-from deploy.embedded.trouble import ChildDied, ServerMissing
+from deploy.embedded.processes import Identity, Ward, end
+from deploy.embedded.supervisor import SECONDS_TO_END, SERVERS_STAGE, Child, Supervisor
+from deploy.embedded.trouble import ServerMissing
 
 SECONDS_TO_START: Final = 60.0
 SUPERUSER: Final = "postgres"
@@ -56,7 +58,7 @@ class Postgres:
         self.port = port
         self.child: Child | None = None
         self._supervisor = supervisor
-        self._folder = folder
+        self._folder = folder.resolve()
         self._services = tuple(services)
         self._settings = {**SETTINGS, "port": str(port), **(settings or {})}
         self._passwords: dict[str, str] = {}
@@ -81,16 +83,8 @@ class Postgres:
     async def start(self) -> Child:
         """Start it, wait until it answers, and see that every service has its database."""
         await self.prepare()
-        async with asyncio.timeout(SECONDS_TO_START):
-            while True:
-                try:
-                    child = await self._start_once()
-                    break
-                except ChildDied as death:
-                    # After kill -9 its orphaned backends need a moment to notice.
-                    if "is still in use" not in str(death):
-                        raise
-                    await self._supervisor.tick(0.2)
+        await asyncio.to_thread(self._end_orphans)
+        child = await self._spawn()
         await self._provide()
         return child
 
@@ -164,7 +158,27 @@ class Postgres:
             password.unlink(missing_ok=True)
         new.rename(self._data)
 
-    async def _start_once(self) -> Child:
+    def _end_orphans(self) -> None:
+        """After this no process works in the data folder, and no lock file says one does.
+
+        PostgreSQL believes in its lock file while any process has the number in it, be it dead
+        and not yet reaped, or another's; after a restart of the machine it often is.
+        """
+        lock = self._data / "postmaster.pid"
+        if not lock.exists():
+            return
+        lines = lock.read_text().split("\n")
+        wards = []
+        for process in psutil.process_iter(["cwd"]):
+            identity = Identity.of(process.pid)
+            if process.info["cwd"] == str(self._data) and identity is not None:
+                # Its children end with it, and take signals for something else.
+                leads = str(process.pid) == lines[0]
+                wards.append(Ward(identity, signal.SIGINT if leads else 0))
+        end(wards, SECONDS_TO_END)
+        lock.unlink(missing_ok=True)
+
+    async def _spawn(self) -> Child:
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         self.child = self._supervisor.spawn(
             "postgres",
