@@ -1,0 +1,14 @@
+"""Puts reporting together. It publishes nothing, so it has no relay."""
+
+from services.reporting import api
+from services.reporting.effects import effects
+from shared.service import Service
+
+service = Service(
+    name="reporting",
+    title="Aspire reporting: the figures of a programme year",
+    router=api.router,
+    effects=effects,
+    package=__package__,
+    publishes=False,
+)

@@ -1,0 +1,75 @@
+"""What may be asked for: years, regions, and the choices that a token has."""
+
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+from services.reporting.domain.report import Part
+from shared.clock import ProgrammeYear
+from shared.events.vocabulary import Region
+from shared.problems import Invalid, NotFound
+
+FIRST_YEAR: Final = 2000
+LAST_YEAR: Final = 2100
+
+
+class YearNotReported(Invalid):
+    title = "There is no report of such a year"
+
+
+class NothingToReport(NotFound):
+    title = "There is no such report"
+
+
+def year_named(name: str) -> ProgrammeYear:
+    """The programme year of a name like 2026-27; YearNotReported says what is wrong with it."""
+    try:
+        year = ProgrammeYear.parse(name)
+    except ValueError as error:
+        raise YearNotReported(str(error), errors=[("/path/year", str(error))]) from None
+    if not FIRST_YEAR <= year.first_year <= LAST_YEAR:
+        detail = (
+            f"{year} is not reported: ask for a year from {ProgrammeYear(FIRST_YEAR)} "
+            f"to {ProgrammeYear(LAST_YEAR)}."
+        )
+        raise YearNotReported(detail, errors=[("/path/year", detail)])
+    return year
+
+
+def region_named(name: str) -> Region:
+    """A region by its name in any case, with spaces or hyphens."""
+    wanted = name.casefold().replace("-", " ")
+    for region in Region:
+        if region.casefold() == wanted:
+            return region
+    raise NothingToReport(f"“{name}” is no region of England. There are: {', '.join(Region)}.")
+
+
+class NetworkChoice(Part):
+    network_id: UUID
+    name: str
+    region: Region
+
+
+class SchoolChoice(Part):
+    school_id: UUID
+    name: str
+
+
+class Choices(Part):
+    """What the bearer of a token may ask reports of."""
+
+    years: list[str]
+    this_year: str
+    national: bool
+    regions: list[Region]
+    networks: list[NetworkChoice]
+    schools: list[SchoolChoice]
+
+
+def years_between(first: date | None, last: date | None, today: date) -> list[str]:
+    """The years in which anything happens, and this one, latest first."""
+    this_year = ProgrammeYear.of(today).first_year
+    earliest = max(FIRST_YEAR, min(this_year, ProgrammeYear.of(first or today).first_year))
+    latest = min(LAST_YEAR, max(this_year, ProgrammeYear.of(last or today).first_year))
+    return [str(ProgrammeYear(year)) for year in range(latest, earliest - 1, -1)]

@@ -1,0 +1,1 @@
+"""All SQL of reporting: what events write, and the figures that are worked out from it."""
