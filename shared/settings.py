@@ -26,6 +26,8 @@ class Settings(BaseSettings):
     """Put before each topic's and consumer group's name, so that platforms can share a Kafka."""
     partitions: int = Field(24, ge=1)
     replication_factor: int = Field(1, ge=1)
+    metadata_max_age_seconds: float = Field(30, gt=0)
+    """How soon partitions that were added to a topic are noticed."""
 
     http_host: str = "127.0.0.1"
     http_port: int = Field(8000, ge=0, le=65535)

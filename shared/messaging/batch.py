@@ -154,7 +154,7 @@ def _plan(
         state,
         entries,
         {entry.sequence: entry for entry in waiting if isinstance(entry, Entry)},
-        known.discarded,
+        known.discarded.get(key, frozenset()),
         compacted=TOPICS[key[0]].compacted,
     )
     return key, state, decided

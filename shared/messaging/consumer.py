@@ -62,7 +62,7 @@ class Consumer:
             settings.kafka,
             client_id=f"aspire-{service}",
             allow_auto_create_topics=False,
-            metadata_max_age_ms=30_000,
+            metadata_max_age_ms=int(settings.metadata_max_age_seconds * 1000),
             graceful_timeout=5,
             apply_types=False,
             logger=None,

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import asyncpg
 
-from shared.messaging.plan import KeyPlan, KeyState
+from shared.messaging.plan import Discarded, KeyPlan, KeyState
 from shared.messaging.records import Entry, Headers, Record, Unreadable
 
 Key = tuple[str, str]
@@ -20,7 +20,7 @@ class Known:
 
     states: dict[Key, KeyState]
     waiting: dict[Key, list[Record]]
-    discarded: frozenset[UUID]
+    discarded: dict[Key, Discarded]
 
 
 class Overtaken(Exception):  # noqa: N818 - reads as a claim
@@ -67,16 +67,19 @@ async def read(connection: asyncpg.Connection, keys: Iterable[Key]) -> Known:
                 row["value"],
             )
         )
-    discarded = await connection.fetch(
+    discarded: dict[Key, Discarded] = {}
+    for row in await connection.fetch(
         """
-        SELECT d.event_id
+        SELECT d.topic, d.key, d.sequence, d.event_id
           FROM unnest($1::text[], $2::text[]) AS k (topic, key)
           JOIN discarded AS d USING (topic, key)
         """,
         topics,
         names,
-    )
-    return Known(states, waiting, frozenset(row["event_id"] for row in discarded))
+    ):
+        key = (row["topic"], row["key"])
+        discarded[key] = discarded.get(key, frozenset()) | {(row["sequence"], row["event_id"])}
+    return Known(states, waiting, discarded)
 
 
 async def claim(

@@ -10,6 +10,8 @@ from uuid import UUID
 
 from shared.messaging.records import Entry, Unreadable
 
+Discarded = frozenset[tuple[int, UUID | None]]
+
 EARLIER_IS_PARKED = "an earlier event of this key is parked"
 
 
@@ -49,7 +51,7 @@ def plan(
     state: KeyState,
     entries: Iterable[Entry],
     waiting: Mapping[int, Entry] | None = None,
-    discarded: frozenset[UUID] = frozenset(),
+    discarded: Discarded = frozenset(),
     *,
     compacted: bool = False,
 ) -> KeyPlan:
@@ -59,7 +61,7 @@ def plan(
         state: how far the key has come.
         entries: the key's records of a batch, as they came.
         waiting: the key's set-aside records, by sequence.
-        discarded: ids that an operator decided to do without: they pass without effect.
+        discarded: sequences and ids that an operator decided to do without; they have no effect.
         compacted: gaps are normal, and only the newest record counts.
     """
     if compacted:
@@ -87,9 +89,7 @@ def plan(
     return result
 
 
-def _plan_compacted(
-    state: KeyState, entries: Iterable[Entry], discarded: frozenset[UUID]
-) -> KeyPlan:
+def _plan_compacted(state: KeyState, entries: Iterable[Entry], discarded: Discarded) -> KeyPlan:
     result = KeyPlan(state.sequence, state.last_id)
     newest: Entry | None = None
     for entry in entries:
@@ -107,9 +107,9 @@ def _plan_compacted(
     return result
 
 
-def _take(result: KeyPlan, entry: Entry, held: bool, discarded: frozenset[UUID]) -> bool:
+def _take(result: KeyPlan, entry: Entry, held: bool, discarded: Discarded) -> bool:
     """Applies or parks the next event of a key; answers whether the key is held from here on."""
-    if entry.id in discarded:
+    if (entry.sequence, entry.id) in discarded:
         result.apply.append(_without_effect(entry))
         return held
     if entry.fault is not None:

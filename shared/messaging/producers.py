@@ -95,7 +95,7 @@ class Producers:
                 acks="all",
                 linger_ms=2,
                 max_batch_size=256 * 1024,
-                metadata_max_age_ms=30_000,
+                metadata_max_age_ms=int(self._settings.metadata_max_age_seconds * 1000),
             )
             try:
                 await producer.start()

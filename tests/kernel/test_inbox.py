@@ -10,7 +10,7 @@ from shared.events.membership import NetworkRenamed, PersonProfile
 from shared.messaging import stops
 from shared.messaging.batch import FaultIsOurs
 from shared.messaging.records import Record
-from tests.kernel.conftest import Kernel, Stream
+from tests.kernel.ledger import Kernel, Stream
 
 
 async def test_takes_each_event_of_a_key_in_order(kernel: Kernel) -> None:

@@ -62,7 +62,7 @@ CREATE FUNCTION append_events(
     keys     text[],
     types    text[],
     payloads text[],
-    compacted boolean[],
+    compacts boolean[],
     traceparents  text[],  -- NULL where nothing is traced
     event_actor   text
 ) RETURNS integer
@@ -76,7 +76,7 @@ BEGIN
                     ELSE jsonb_build_object('traceparent', g.traceparent)
                END AS headers,
                g.number
-          FROM unnest(ids, topics, keys, types, payloads, compacted, traceparents)
+          FROM unnest(ids, topics, keys, types, payloads, compacts, traceparents)
                WITH ORDINALITY AS g (id, topic, key, type, payload, compacted, traceparent, number)
     ),
     fresh AS (
@@ -185,13 +185,14 @@ CREATE INDEX parked_by_failure ON parked (failure, since) WHERE key IS NOT NULL;
 
 -- An operator's decision to do without an event. It outlives the parked row, and a rebuild keeps it.
 CREATE TABLE discarded (
-    event_id     uuid        PRIMARY KEY,
     topic        text        NOT NULL,
     key          text        NOT NULL,
     sequence     bigint      NOT NULL,
+    event_id     uuid,
     reason       text        NOT NULL,
     discarded_by text        NOT NULL,
-    discarded_at timestamptz NOT NULL DEFAULT now()
+    discarded_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, key, sequence)
 );
 
 -- A stop that the platform made by itself, until an operator ends it. One at a time for each part.

@@ -1,0 +1,195 @@
+"""Parked records: what an operator sees of them, and what may be done with them.
+
+Replaying and discarding move the key's inbox row as a batch does, so that a consumer at work on
+the same key starts over.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from shared.events import TOPICS
+from shared.messaging import inbox, journal
+from shared.messaging.connections import acquire
+from shared.messaging.effects import Effects
+from shared.messaging.inbox import Overtaken
+from shared.messaging.plan import KeyPlan, KeyState
+from shared.messaging.records import Entry, Record, Unreadable, decode
+from shared.messaging.waves import Waves
+
+MAX_LISTED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """A parked record as operators are shown it; `value` is None where it may be personal."""
+
+    parked_id: int
+    topic: str
+    partition: int
+    offset: int
+    key: str | None
+    sequence: int | None
+    event_id: UUID | None
+    type: str | None
+    reason: str
+    since: datetime
+    value: str | None = None
+
+
+class NothingParked(Exception):  # noqa: N818 - reads as a claim
+    """There is no such parked record, or nothing parked for that key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """How many records took effect, and those that failed again, with the reasons."""
+
+    applied: int
+    failed: Sequence[tuple[int | None, str]]
+
+
+async def parked(connection: asyncpg.Connection) -> list[Parked]:
+    """The parked records, by topic, key and sequence; at most 1,000."""
+    rows = await connection.fetch(
+        """
+        SELECT parked_id, topic, partition, "offset", key, sequence, event_id, headers, reason,
+               since
+          FROM parked
+         ORDER BY topic, key NULLS FIRST, sequence, parked_id
+         LIMIT $1
+        """,
+        MAX_LISTED,
+    )
+    return [_shown(row) for row in rows]
+
+
+async def show(connection: asyncpg.Connection, parked_id: int) -> Parked:
+    """One parked record with its value; the value of a personal topic is not shown.
+
+    Raises:
+        NothingParked: there is none with that number.
+    """
+    row = await connection.fetchrow("SELECT * FROM parked WHERE parked_id = $1", parked_id)
+    if row is None:
+        raise NothingParked(f"There is no parked record number {parked_id}.")
+    return _shown(row, with_value=True)
+
+
+async def replay(
+    pool: asyncpg.Pool, service: str, effects: Effects, topic: str, key: str
+) -> Replayed:
+    """Applies a key's parked records in order, up to the first that fails again.
+
+    Raises:
+        NothingParked: the key has none.
+    """
+    while True:
+        try:
+            async with acquire(pool) as connection, connection.transaction():
+                return await _replay(connection, service, effects, topic, key)
+        except Overtaken:
+            continue
+
+
+async def discard(pool: asyncpg.Pool, parked_id: int, actor: str, because: str) -> Parked:
+    """Does without a parked record for good; the decision is kept, and a rebuild keeps to it.
+
+    Later records of its key stay parked until they are replayed.
+
+    Raises:
+        NothingParked: there is none with that number.
+    """
+    while True:
+        try:
+            async with acquire(pool) as connection, connection.transaction():
+                row = await connection.fetchrow(
+                    "DELETE FROM parked WHERE parked_id = $1 RETURNING *", parked_id
+                )
+                if row is None:
+                    raise NothingParked(f"There is no parked record number {parked_id}.")
+                if row["key"] is not None:
+                    await _touch(connection, row["topic"], row["key"])
+                    await connection.execute(
+                        """
+                        INSERT INTO discarded (topic, key, sequence, event_id, reason, discarded_by)
+                        VALUES ($1, $2, $3, $4, $5, $6)
+                        """,
+                        row["topic"], row["key"], row["sequence"], row["event_id"], because, actor,
+                    )  # fmt: skip
+                return _shown(row)
+        except Overtaken:
+            continue
+
+
+async def _replay(
+    connection: asyncpg.Connection, service: str, effects: Effects, topic: str, key: str
+) -> Replayed:
+    await _touch(connection, topic, key)
+    rows = await connection.fetch(
+        "SELECT * FROM parked WHERE topic = $1 AND key = $2 ORDER BY sequence", topic, key
+    )
+    if not rows:
+        raise NothingParked(f"Nothing is parked for the key {key} of {topic}.")
+    numbers = {row["sequence"]: row["parked_id"] for row in rows}
+    ready: list[Entry] = []
+    failed: list[tuple[int | None, str]] = []
+    for row in rows:
+        entry = decode(_record(row), effects.types)
+        if isinstance(entry, Unreadable) or entry.fault is not None:
+            failed.append((row["sequence"], row["reason"]))
+            break
+        ready.append(entry)
+    waves = Waves(connection, effects, careful=True)
+    await waves.apply([ready])
+    failed += [(each.entry.sequence, each.reason) for each in waves.failed if
+               isinstance(each.entry, Entry)]  # fmt: skip
+    left = {sequence for sequence, _ in failed}
+    done = [entry.sequence for entry in ready if entry.sequence not in left]
+    await connection.execute(
+        "DELETE FROM parked WHERE parked_id = ANY ($1)", [numbers[each] for each in done]
+    )
+    await journal.append(connection, journal.identified(waves.caused), f"service:{service}")
+    return Replayed(len(done), failed)
+
+
+async def _touch(connection: asyncpg.Connection, topic: str, key: str) -> None:
+    """Moves the key's version, so that nobody else acts on what they read before."""
+    known = await inbox.read(connection, [(topic, key)])
+    state = known.states.get((topic, key), KeyState())
+    await inbox.claim(connection, [((topic, key), state, KeyPlan(state.sequence, state.last_id))])
+
+
+def _record(row: asyncpg.Record) -> Record:
+    return Record(
+        row["topic"],
+        row["partition"],
+        row["offset"],
+        row["raw_key"],
+        inbox.read_headers(row["headers"]),
+        row["value"],
+    )
+
+
+def _shown(row: asyncpg.Record, with_value: bool = False) -> Parked:
+    headers = dict(inbox.read_headers(row["headers"]))
+    topic = TOPICS.get(row["topic"])
+    personal = topic is None or topic.compacted
+    return Parked(
+        parked_id=row["parked_id"],
+        topic=row["topic"],
+        partition=row["partition"],
+        offset=row["offset"],
+        key=row["key"],
+        sequence=row["sequence"],
+        event_id=row["event_id"],
+        type=headers.get("ce_type", b"").decode("utf-8", "replace") or None,
+        reason=row["reason"],
+        since=row["since"],
+        value=(row["value"] or b"").decode("utf-8", "replace")
+        if with_value and not personal
+        else None,
+    )

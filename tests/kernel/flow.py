@@ -1,0 +1,86 @@
+"""A publishing database with its relay, and a consuming one with its consumer, on real Kafka."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from shared.events import Event
+from shared.events.membership import NetworkEstablished, NetworkRenamed
+from shared.events.vocabulary import Region
+from shared.messaging import Transaction
+from shared.messaging.consumer import Consumer
+from shared.messaging.relay import Relay
+from shared.settings import Settings
+from tests.kernel.ledger import Kernel, ledger_effects
+
+TOPIC = "aspire.membership"
+
+
+@dataclass
+class Flow:
+    """`publisher` and `consumer` are databases; tests start relays and consumers on them."""
+
+    settings: Settings
+    publisher: asyncpg.Pool
+    kernel: Kernel
+
+    async def publish(self, *events: Event) -> None:
+        """One transaction with its events."""
+        async with self.publisher.acquire() as connection, connection.transaction():
+            transaction = Transaction(connection, "user:test")  # type: ignore[arg-type]
+            transaction.record(*events)
+            await transaction.append()
+
+    def relay(self) -> Relay:
+        return Relay("membership", self.publisher, self.settings)
+
+    async def relay_all(self) -> None:
+        """Sends what is in the outbox with a relay of its own."""
+        async with working(self.relay()):
+            await self.until_sent()
+
+    async def until_sent(self) -> None:
+        async with asyncio.timeout(30):
+            while await self.publisher.fetchval("SELECT count(*) FROM outbox"):
+                await asyncio.sleep(0.02)
+
+    def consumer(self, **changes: object) -> Consumer:
+        settings = self.settings.model_copy(update=changes)
+        return Consumer("cpd", ledger_effects(), self.kernel.pool, settings)
+
+    async def until_ledger_has(self, count: int, within_seconds: float = 30) -> None:
+        async with asyncio.timeout(within_seconds):
+            while await self.count() < count:
+                await asyncio.sleep(0.02)
+
+    async def count(self) -> int:
+        count: int = await self.kernel.pool.fetchval("SELECT count(*) FROM ledger")
+        return count
+
+
+@asynccontextmanager
+async def working(part: Relay | Consumer) -> AsyncIterator[None]:
+    """The part works inside, and is cancelled at the end as a process's end does."""
+    task = asyncio.create_task(part.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def history(length: int, key: UUID | None = None) -> list[Event]:
+    """The events of one network: established, then renamed again and again."""
+    key = key or uuid4()
+    events: list[Event] = [
+        NetworkEstablished(
+            network_id=key, name="1", region=Region.LONDON, established_on=date(2026, 9, 1)
+        )
+    ]
+    return events + [NetworkRenamed(network_id=key, name=str(n)) for n in range(2, length + 1)]
