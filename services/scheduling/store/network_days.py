@@ -2,7 +2,6 @@
 
 import datetime
 from collections.abc import Sequence
-from dataclasses import replace
 from uuid import UUID
 
 import asyncpg
@@ -69,8 +68,11 @@ async def followed_up(connection: asyncpg.Connection, day_id: UUID | None) -> Fo
 
 
 async def save(connection: asyncpg.Connection, before: NetworkDay, after: NetworkDay) -> None:
-    """Writes what differs of a locked day."""
-    if replace(before, applications=()) != replace(after, applications=()):
+    """Writes what differs of a locked day.
+
+    The day's row is marked as updated for its places, too: a list shows how many are booked.
+    """
+    if before != after:
         await connection.execute(
             """
             UPDATE network_day

@@ -266,3 +266,15 @@ async def test_days_are_listed_by_network_status_and_date_in_pages(world: World)
         walked += [day["day_id"] for day in page["items"]]
         cursor = f"&cursor={page['next']}" if page["next"] else None
     assert walked == sorted(ids)
+
+
+async def test_a_day_whose_places_change_is_listed_as_updated(world: World) -> None:
+    network_id = await world.network()
+    school_id = await world.school(network_id)
+    untouched, day = await world.day(network_id), await world.day(network_id)
+    since = "2021-01-01T00:00:00Z"
+    await world.pool.execute("UPDATE network_day SET updated_at = '2020-01-01'")
+    await world.place(day, await world.leader(school_id), school_id)
+    listed = await world.items(f"/network-days?updated_since={since}")
+    assert untouched["day_id"] not in {each["day_id"] for each in listed}
+    assert [(each["day_id"], each["booked"]) for each in listed] == [(day["day_id"], 1)]
