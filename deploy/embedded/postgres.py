@@ -35,7 +35,6 @@ SETTINGS: Final = {
 
 FORGETFUL: Final = {
     "fsync": "off",
-    "synchronous_commit": "off",
     "full_page_writes": "off",
     "shared_buffers": "128MB",
 }

@@ -123,7 +123,9 @@ async def test_kafkas_own_offsets_are_not_where_a_consumer_goes_on(flow: Flow) -
     other = AIOKafkaConsumer(bootstrap_servers=flow.settings.kafka, group_id=group)
     await other.start()
     name = flow.settings.topic_prefix + TOPIC
-    await other.commit({TopicPartition(name, n): 100 for n in range(flow.settings.partitions)})
+    partitions = [TopicPartition(name, n) for n in range(flow.settings.partitions)]
+    other.assign(partitions)
+    await other.commit(dict.fromkeys(partitions, 100))
     await other.stop()
     async with working(flow.consumer()):
         await flow.until_ledger_has(3)
