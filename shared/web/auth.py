@@ -91,7 +91,7 @@ class Authenticator:
             case jwt.InvalidIssuerError():
                 return f"The token is from another issuer; this service trusts {self._issuer} only."
             case jwt.InvalidAudienceError():
-                return f"The token is not made for this service but for another audience than “{self._audience}”."
+                return f"The token is for another audience than this service, “{self._audience}”."
             case jwt.InvalidAlgorithmError():
                 return f"The token must be signed with one of {', '.join(ALGORITHMS)}."
             case jwt.MissingRequiredClaimError():

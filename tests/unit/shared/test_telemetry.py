@@ -1,0 +1,49 @@
+"""Log lines of one trace can be found together."""
+
+import json
+import logging
+import sys
+
+from opentelemetry.sdk.trace import TracerProvider
+
+from shared.telemetry import JsonLines, TextLines, current_trace_id, current_traceparent
+
+tracer = TracerProvider().get_tracer("test")
+
+
+def record(message: str, **extra: object) -> logging.LogRecord:
+    made = logging.LogRecord("aspire", logging.INFO, "here.py", 1, message, None, None)
+    made.__dict__.update(extra)
+    return made
+
+
+def test_a_line_is_one_json_object_with_what_was_given_beside_it() -> None:
+    line = JsonLines("cpd").format(record("Two\nlines", school="Å"))
+    assert "\n" not in line
+    assert json.loads(line).items() >= {
+        "message": "Two\nlines", "school": "Å", "service": "cpd", "level": "INFO",
+    }.items()  # fmt: skip
+
+
+def test_an_exception_is_in_its_line() -> None:
+    failed = record("Failed")
+    try:
+        raise ValueError("the reason")
+    except ValueError:
+        failed.exc_info = sys.exc_info()
+    assert "the reason" in json.loads(JsonLines("cpd").format(failed))["exception"]
+    assert "the reason" in TextLines("cpd").format(failed)
+
+
+def test_lines_within_a_trace_carry_it() -> None:
+    assert current_traceparent() is None
+    assert "trace_id" not in json.loads(JsonLines("cpd").format(record("Outside")))
+    with tracer.start_as_current_span("a request"):
+        trace_id, traceparent = current_trace_id(), current_traceparent()
+        line = json.loads(JsonLines("cpd").format(record("Inside")))
+        text = TextLines("cpd").format(record("Inside"))
+    assert trace_id is not None
+    assert traceparent is not None
+    assert traceparent.startswith(f"00-{trace_id}-")
+    assert line["trace_id"] == trace_id
+    assert f"[{trace_id[:8]}]" in text
