@@ -1,0 +1,47 @@
+"""The house keeps its rules: one consumer, one way to publish."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+
+def python_files() -> Iterator[Path]:
+    for folder in ("deploy", "services", "shared"):
+        yield from (ROOT / folder).rglob("*.py")
+
+
+def calls(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            called = node.func
+            yield called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+
+
+def files_that_call(*names: str) -> set[str]:
+    return {
+        path.relative_to(ROOT).as_posix()
+        for path in python_files()
+        if not set(names).isdisjoint(calls(path))
+    }
+
+
+def test_no_subscriber_is_declared_past_the_kernel() -> None:
+    assert files_that_call("KafkaBroker", "KafkaRouter", "subscriber") == {
+        "shared/messaging/consumer.py"
+    }
+
+
+def test_nothing_is_produced_past_the_relay() -> None:
+    assert files_that_call("AIOKafkaProducer", "publisher") == {"shared/messaging/producers.py"}
+
+
+def test_events_are_appended_by_one_function_only() -> None:
+    touching = {
+        path.relative_to(ROOT).as_posix()
+        for path in (ROOT / "services").rglob("*.py")
+        if "INSERT INTO event" in path.read_text("utf-8")
+        or "INSERT INTO outbox" in path.read_text("utf-8")
+    }
+    assert touching == set()
