@@ -42,6 +42,8 @@ CHECK_AGAIN: Final = "no-cache"
 
 FILES: Final = {
     "report.css": ("services.reporting", "pages/report.css", "text/css"),
+    "figures.js": ("services.reporting", "pages/figures.js", "text/javascript"),
+    "plots.js": ("services.reporting", "pages/plots.js", "text/javascript"),
     "report.js": ("services.reporting", "pages/report.js", "text/javascript"),
     "plotly.min.js": ("plotly", "package_data/plotly.min.js", "text/javascript"),
 }

@@ -1,0 +1,221 @@
+// Fetches the report that is chosen, shows it, and keeps it current.
+
+import { draw, sizeForPaper, sizeForScreen } from "./plots.js";
+import { bigFigures, panelsOf } from "./figures.js";
+
+const EVERY_MS = 2000;
+const TOKEN = "aspire-token";
+const $ = (id) => document.getElementById(id);
+const time = () => new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "Europe/London" });
+
+let choices = null;
+let shown = { path: null, etag: null };
+let freshAt = null;
+let timer = null;
+let asking = 0;
+
+class Problem extends Error {
+  constructor(status, detail) {
+    super(detail);
+    this.status = status;
+  }
+}
+
+async function get(path, headers = {}) {
+  const answer = await fetch(path, {
+    cache: "no-store",
+    headers: { Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}`, ...headers },
+  });
+  if (answer.ok || answer.status === 304) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  throw new Problem(answer.status, problem.detail || `The service answered ${answer.status}.`);
+}
+
+// What is chosen, kept in the address so that it can be bookmarked.
+
+const chosen = () => new URLSearchParams(location.search);
+
+function choose(changes) {
+  const wanted = chosen();
+  for (const [name, value] of Object.entries(changes)) value ? wanted.set(name, value) : wanted.delete(name);
+  history.pushState(null, "", `?${wanted}`);
+  follow();
+}
+
+function pathOf(wanted) {
+  const year = `/reports/${encodeURIComponent(wanted.get("year") || choices.this_year)}`;
+  if (wanted.get("school")) return `${year}/schools/${encodeURIComponent(wanted.get("school"))}`;
+  if (wanted.get("network")) return `${year}/networks/${encodeURIComponent(wanted.get("network"))}`;
+  if (wanted.get("region")) return `${year}/regions/${encodeURIComponent(wanted.get("region"))}`;
+  if (choices.national) return year;
+  if (choices.networks.length) return `${year}/networks/${choices.networks[0].network_id}`;
+  if (choices.schools.length) return `${year}/schools/${choices.schools[0].school_id}`;
+  return null;
+}
+
+async function offer() {
+  const wanted = chosen();
+  const network = wanted.get("network");
+  choices = await (await get(network ? `/choices?network_id=${encodeURIComponent(network)}` : "/choices")).json();
+  const region = wanted.get("region");
+  const networks = choices.networks.filter((each) => !region || each.region === region);
+  options("year", choices.years.map((year) => [year, year]), wanted.get("year") || choices.this_year);
+  options("region", [["", "All of England"], ...choices.regions.map((name) => [name, name])], region);
+  options("network", [["", choices.national ? "All networks" : "Choose a network"], ...networks.map((each) => [each.network_id, each.name])], network);
+  options("school", [["", network ? "All schools" : "Choose a school"], ...choices.schools.map((each) => [each.school_id, each.name])], wanted.get("school"));
+  $("region-choice").hidden = !choices.regions.length;
+  $("network-choice").hidden = !choices.networks.length;
+  $("school-choice").hidden = !choices.schools.length;
+  $("choices").hidden = false;
+}
+
+function options(id, values, selected) {
+  const select = $(id);
+  const text = JSON.stringify(values);
+  if (select.dataset.values !== text) {
+    select.replaceChildren(...values.map(([value, label]) => new Option(label, value)));
+    select.dataset.values = text;
+  }
+  select.value = selected || values[0][0];
+}
+
+// Keeping current
+
+async function follow() {
+  clearTimeout(timer);
+  const mine = ++asking;
+  try {
+    await offer();
+    if (mine === asking) await look(mine);
+  } catch (error) {
+    if (mine === asking) failed(error);
+  }
+}
+
+async function look(mine) {
+  clearTimeout(timer);
+  try {
+    const path = pathOf(chosen());
+    if (path === null) throw new Problem(404, "Your token names no network or school to report on.");
+    const known = shown.path === path ? { "If-None-Match": shown.etag } : {};
+    const answer = await get(path, known);
+    const report = answer.status === 304 ? null : await answer.json();
+    if (mine !== asking) return;
+    if (report) {
+      show(report);
+      shown = { path, etag: answer.headers.get("ETag") };
+    }
+    isFresh();
+  } catch (error) {
+    if (mine === asking) failed(error);
+    return;
+  }
+  if (!document.hidden) timer = setTimeout(() => look(mine), EVERY_MS);
+}
+
+function isFresh() {
+  freshAt = time();
+  write($("fresh"), `Up to date at ${freshAt}`);
+  $("fresh").classList.remove("late");
+  $("notice").hidden = true;
+}
+
+function failed(error) {
+  if (error.status === 401) return askForToken(error.message);
+  if (error.status) {
+    $("figures").hidden = true;
+    shown = { path: null, etag: null };
+    return notice(error.status === 403 ? `${error.message} Choose another report.` : error.message);
+  }
+  console.warn(error);
+  const since = freshAt ? `These figures are from ${freshAt}` : "No figures yet";
+  write($("fresh"), `${since}: the service does not answer. Trying again …`);
+  $("fresh").classList.add("late");
+  const mine = asking;
+  timer = setTimeout(() => (choices ? look(mine) : follow()), EVERY_MS);
+}
+
+function notice(text) {
+  write($("notice"), text);
+  $("notice").hidden = false;
+}
+
+function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+// Showing
+
+function show(report) {
+  const title = `${report.scope.name}, ${report.year}`;
+  write($("heading"), title);
+  document.title = `Aspire: ${title}`;
+  $("sign-in").hidden = true;
+  $("figures").hidden = false;
+  $("big").replaceChildren(...bigFigures(report));
+  const panels = panelsOf(report);
+  const names = panels.map((panel) => panel.name);
+  for (const old of [...$("panels").children]) if (!names.includes(old.id)) old.remove();
+  for (const panel of panels) draw($("panels"), panel);
+  const inOrder = [...$("panels").children].every((each, at) => each.id === names[at]);
+  if (!inOrder) $("panels").append(...names.map($));
+}
+
+// Who asks
+
+function askForToken(reason) {
+  sessionStorage.removeItem(TOKEN);
+  choices = null;
+  $("figures").hidden = true;
+  $("choices").hidden = true;
+  $("sign-in").hidden = false;
+  write($("fresh"), "");
+  reason ? notice(reason) : ($("notice").hidden = true);
+  $("token").focus();
+}
+
+function begin() {
+  const given = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (given) {
+    sessionStorage.setItem(TOKEN, given);
+    history.replaceState(null, "", location.pathname + location.search);
+  }
+  sessionStorage.getItem(TOKEN) ? follow() : askForToken();
+}
+
+async function download() {
+  const path = shown.path;
+  if (!path) return;
+  try {
+    const answer = await get(`${path}?format=csv`);
+    const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") || "");
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(await answer.blob());
+    link.download = name ? name[1] : "aspire.csv";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  } catch (error) {
+    failed(error);
+  }
+}
+
+$("year").addEventListener("change", (event) => choose({ year: event.target.value }));
+$("region").addEventListener("change", (event) => choose({ region: event.target.value, network: "", school: "" }));
+$("network").addEventListener("change", (event) => choose({ network: event.target.value, school: "" }));
+$("school").addEventListener("change", (event) => choose({ school: event.target.value }));
+$("csv").addEventListener("click", download);
+$("print").addEventListener("click", () => window.print());
+$("sign-in").addEventListener("submit", (event) => {
+  event.preventDefault();
+  sessionStorage.setItem(TOKEN, $("token").value.trim());
+  $("token").value = "";
+  follow();
+});
+window.addEventListener("popstate", follow);
+window.addEventListener("hashchange", begin);
+window.addEventListener("beforeprint", sizeForPaper);
+window.addEventListener("afterprint", sizeForScreen);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden && choices) look(asking);
+});
+begin();
