@@ -1,0 +1,54 @@
+"""`aspire resume`: end a stop that a service has made by itself."""
+
+import asyncio
+import getpass
+from typing import Annotated
+
+import asyncpg
+import typer
+
+from deploy.cli.databases import connected
+from deploy.cli.terminal import out
+from deploy.cli.trouble import CannotDo
+from deploy.cli.where import Platform, known_service
+from shared.messaging import stops
+
+PARTS = ("consumer", "relay", "api")
+
+
+def resume(
+    service: Annotated[str, typer.Argument(help="membership, scheduling, cpd or reporting")],
+    because: Annotated[
+        str, typer.Option(help="What was wrong and has been put right; it stays on record.")
+    ],
+) -> None:
+    """Let a service go on that has stopped by itself.
+
+    A consumer stops where many well-formed events fail alike, because the fault is then ours and
+    not theirs. [bold]aspire status[/] says so and why. Put it right first, then resume.
+
+    Examples:
+
+      aspire resume cpd --because "the column is there since migration 4"
+    """
+    known_service(service)
+    if not because.strip():
+        raise CannotDo("Say with --because what has been put right.")
+    asyncio.run(_resume(service, because.strip()))
+
+
+async def _resume(service: str, because: str) -> None:
+    async with connected(Platform.here(), service) as connection:
+        ended = [each for each in PARTS if await _end(connection, each, because)]
+    if not ended:
+        raise CannotDo(f"{service} is not stopped; there is nothing to resume.")
+    out.print(f"{service}: {' and '.join(ended)} may go on, because {because}")
+
+
+async def _end(connection: asyncpg.Connection, part: str, because: str) -> bool:
+    return await stops.resume(connection, part, operator(), because)
+
+
+def operator() -> str:
+    """Who does this, as it stays on record."""
+    return f"operator:{getpass.getuser()}"

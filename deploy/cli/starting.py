@@ -1,0 +1,76 @@
+"""Starts the platform in an instance: servers, databases, topics, keys, services."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+import asyncpg
+
+from deploy.cli.trouble import CannotDo
+from deploy.embedded.instance import SERVICES, Instance
+from shared.database import MigrationChanged, migrate
+from shared.messaging import cluster
+from shared.settings import Settings
+from shared.web import LocalIssuer
+
+Say = Callable[[str], None]
+
+
+def settings_of(home: Path, kafka: str) -> Settings:
+    """The settings of an instance's services, at its Kafka."""
+    return Settings(home=home, kafka=kafka)
+
+
+async def start(instance: Instance, say: Say) -> None:
+    """Start everything, in the order in which it needs each other.
+
+    Raises what Instance raises, and CannotDo where a database refuses us.
+    """
+    LocalIssuer(instance.home / "issuer")
+    await instance.start_servers()
+    settings = settings_of(instance.home, instance.kafka)
+    await wait_for_kafka(instance, settings, say)
+    say("Preparing databases and topics.")
+    await together(
+        cluster.create_topics(settings),
+        *(migrate_database(instance.database_url(name), name) for name in instance.services),
+    )
+    say("Starting the services.")
+    await together(*(instance.start_service(name) for name in instance.services))
+
+
+async def wait_for_kafka(instance: Instance, settings: Settings, say: Say) -> None:
+    """Until a broker answers: at once for our own; one that was given may come later."""
+    attempt = 0
+    while (trouble := await cluster.answers(settings)) is not None:
+        if attempt % 10 == 0:
+            say(f"Waiting: {trouble}.")
+        attempt += 1
+        await instance.pause(1)
+
+
+async def migrate_database(url: str, service: str) -> list[str]:
+    """Bring a service's database up to date; answers what ran. Raises CannotDo."""
+    try:
+        return await migrate(url, f"services.{service}")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CannotDo(
+            f"The database of {service} cannot be prepared ({error or type(error).__name__}). "
+            f"Check ASPIRE_{service.upper()}_DATABASE_URL and that PostgreSQL is there."
+        ) from error
+    except MigrationChanged as error:
+        raise CannotDo(str(error)) from error
+
+
+async def together(*works: Awaitable[object]) -> Sequence[object]:
+    """All of them side by side; the first failure ends the others and is raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+__all__ = ["SERVICES", "Say", "migrate_database", "settings_of", "start", "together"]
