@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     pool_timeout_seconds: float = Field(10, gt=0)
     """How long a request waits for a free connection before it is told to come back."""
     statement_timeout_seconds: float = Field(15, gt=0)
-    transaction_timeout_seconds: float = Field(30, gt=0)
+    transaction_timeout_seconds: float = Field(30, gt=0, le=60)
     """The longest that a command's or a query's transaction may live; PostgreSQL ends it then."""
 
     batch_size: int = Field(2000, ge=1)
@@ -53,7 +53,8 @@ class Settings(BaseSettings):
     consumer_session_timeout_seconds: float = Field(10, gt=0)
     consumer_heartbeat_seconds: float = Field(3, gt=0)
     consumer_poll_seconds: float = Field(0.2, gt=0)
-    consumer_transaction_timeout_seconds: float = Field(60, gt=0)
+    consumer_transaction_timeout_seconds: float = Field(60, gt=0, le=60)
+    """60 at most, as for the other: see LATE in shared.web.paging."""
     early_alarm_seconds: float = Field(60, gt=0)
     """A record set aside for longer than this raises an alarm."""
 

@@ -1,9 +1,10 @@
-"""The API of things on a database of its own, for each test."""
+"""The API of things on a database that is empty, for each test."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import httpx
 import pytest_asyncio
 
@@ -11,16 +12,31 @@ from shared.clock import FixedClock
 from shared.database import create_pool
 from shared.settings import Settings
 from shared.web import Authenticator, Context, Health, LocalIssuer, create_app
+from tests.conftest import database_url
+from tests.infra import Infra
 from tests.service.web.things import CREATE_THING, Api, hooks, router
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> AsyncIterator[str]:
+    """One database for all tests here, emptied before each: quicker than one for each."""
+    admin = await asyncpg.connect(infra.admin_dsn)
+    await admin.execute(f"CREATE DATABASE things TEMPLATE {await template('cpd')}")
+    dsn = database_url(infra.admin_dsn, "things")
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(CREATE_THING)
+    await connection.close()
+    yield dsn
+    await admin.execute("DROP DATABASE things WITH (FORCE)")
+    await admin.close()
+
+
 @pytest_asyncio.fixture
-async def api(database: Callable[[str], Awaitable[str]], tmp_path: Path) -> AsyncIterator[Api]:
-    dsn = await database("cpd")
+async def api(things: str, tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(home=tmp_path, max_body_bytes=10_000)
     issuer = LocalIssuer(settings.local_keys)
-    pool = await create_pool(dsn, "test", max_size=5, statement_timeout_seconds=5)
-    await pool.execute(CREATE_THING)
+    pool = await create_pool(things, "test", max_size=5, statement_timeout_seconds=5)
+    await pool.execute("DROP TABLE IF EXISTS counter; TRUNCATE thing, idempotency")
     woken: list[datetime] = []
     clock = FixedClock(datetime(2026, 11, 3, 9, 30, tzinfo=UTC))
     context = Context(
