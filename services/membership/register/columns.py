@@ -6,7 +6,7 @@ get any further than the temporary file.
 
 import csv
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
@@ -25,18 +25,20 @@ class Unreadable(ValueError):  # noqa: N818 - reads as a claim
 
 
 def _text(value: str) -> str:
-    if not value.isprintable():
-        raise Unreadable("holds control characters")
+    if value.isprintable() and len(value) <= _LONGEST and "\ufffd" not in value:
+        return value
     if len(value) > _LONGEST:
         raise Unreadable(f"has more than {_LONGEST} characters")
-    return value
+    if "\ufffd" in value:
+        raise Unreadable("holds bytes that are neither UTF-8 nor Windows-1252")
+    raise Unreadable("holds control characters")
 
 
 _LONGEST: Final = 300
 
 
 def _number(value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,6}", value):
+    if not (value.isascii() and value.isdecimal() and len(value) <= 6):
         raise Unreadable(f"is no number: “{value[:40]}”")
     return int(value)
 
@@ -90,6 +92,8 @@ class Columns:
 
     width: int
     places: Mapping[str, int]
+    details: Sequence[tuple[str, int, str, Callable[[str], object]]]
+    """Column, place, detail and how it is read, for each detail that the file has."""
 
     @property
     def missing(self) -> list[str]:
@@ -107,4 +111,7 @@ def columns_of(header: str) -> Columns:
         known = _KNOWN.get(name.strip().casefold())
         if known is not None:
             places.setdefault(known, place)
-    return Columns(len(names), places)
+    details = [
+        (column, place, *DETAILS[column]) for column, place in places.items() if column in DETAILS
+    ]
+    return Columns(len(names), places, details)

@@ -6,8 +6,8 @@ ones, then the rows that waited for a LAESTAB: so the order of the file does not
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -78,9 +78,10 @@ async def import_register(
     closed = await asyncio.to_thread(importing.look_through, text)
     await progress(importing.report)
     for closed_ones in (False, True):
-        async for batch in _batches(text, closed_ones=closed_ones):
-            await importing.take(batch, closed, may_wait=True)
-            await progress(importing.report)
+        async with aclosing(_batches(text, closed_ones=closed_ones)) as batches:
+            async for batch in batches:
+                await importing.take(batch, closed, may_wait=True)
+                await progress(importing.report)
     waiting = importing.waiting
     for start in range(0, len(waiting), BATCH_ROWS):
         await importing.take(waiting[start : start + BATCH_ROWS], closed, may_wait=False)
@@ -179,14 +180,20 @@ class _Importing:
             await store.lock(connection, list(decided.changed))
 
 
-async def _batches(text: RegisterText, *, closed_ones: bool) -> AsyncIterator[list[RegisterRow]]:
-    """Read in a thread, so that other requests go on meanwhile."""
-    rows = _only(rows_of(text), closed_ones=closed_ones)
-    while batch := await asyncio.to_thread(list, islice(rows, BATCH_ROWS)):
-        yield batch
+async def _batches(
+    text: RegisterText, *, closed_ones: bool
+) -> AsyncGenerator[list[RegisterRow], None]:
+    """Read in a thread, one batch ahead, so that PostgreSQL and other requests go on meanwhile."""
+    rows = (row for row in rows_of(text, closed_ones) if isinstance(row, RegisterRow))
 
+    def read() -> asyncio.Task[list[RegisterRow]]:
+        return asyncio.create_task(asyncio.to_thread(list, islice(rows, BATCH_ROWS)))
 
-def _only(rows: Iterator[RegisterRow | RefusedRow], *, closed_ones: bool) -> Iterator[RegisterRow]:
-    for row in rows:
-        if isinstance(row, RegisterRow) and row.is_closed == closed_ones:
-            yield row
+    ahead = read()
+    try:
+        while batch := await ahead:
+            ahead = read()
+            yield batch
+    finally:
+        # The file is closed after this, so the thread has to be done with it.
+        await asyncio.wait([ahead])

@@ -1,7 +1,9 @@
 """The rows of a register: each is a school as the register has it, or the reason why not."""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import date
 from io import TextIOWrapper
 from typing import Final
 
@@ -9,7 +11,6 @@ from services.membership.domain.register import RefusedRow, RegisterRow
 from services.membership.domain.school import FIRST_URN, LAST_URN
 from services.membership.register.columns import (
     CLOSE_DATE,
-    DETAILS,
     NEEDED,
     OPEN_DATE,
     STATUS,
@@ -26,8 +27,11 @@ LONGEST_LINE: Final = 1024 * 1024
 """In characters, so that a file without line ends does not fill the memory."""
 
 
-def rows_of(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
-    """All rows, from the beginning. Raises NoRegister or RegisterCutOff.
+def rows_of(
+    text: RegisterText, closed_ones: bool | None = None
+) -> Iterator[RegisterRow | RefusedRow]:
+    """The rows, from the beginning: all, or only the schools that are closed, or those that are
+    not. Raises NoRegister or RegisterCutOff.
 
     An empty line is no row. A URN that came before is refused, with the line of its own.
     """
@@ -46,12 +50,12 @@ def rows_of(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
             if isinstance(record, str):
                 yield RefusedRow(line, record)
                 continue
-            row = _row(line, record, columns)
-            if isinstance(row, RegisterRow) and not seen.add(row.urn):
-                row = RefusedRow(line, f"URN {row.urn} stands in the file twice; the first counts.")
-            yield row
+            row = _row(line, record, columns, seen, closed_ones)
+            if row is not None:
+                yield row
     finally:
-        lines.detach()
+        with suppress(ValueError):  # closed already, where the import was broken off
+            lines.detach()
 
 
 class _Seen:
@@ -136,29 +140,46 @@ def _records(lines: TextIOWrapper) -> Iterator[tuple[int, list[str] | str, bool]
             yield line, record, not source.last.endswith(("\n", "\r"))
 
 
-def _row(line: int, record: list[str], columns: Columns) -> RegisterRow | RefusedRow:
+def _row(
+    line: int, record: list[str], columns: Columns, seen: _Seen, closed_ones: bool | None
+) -> RegisterRow | RefusedRow | None:
+    """None for a row that is not asked for."""
+    places = columns.places
     if len(record) != columns.width:
         return RefusedRow(line, f"it has {len(record)} columns instead of {columns.width}")
-    values = {name: record[place].strip() for name, place in columns.places.items()}
-    urn = values["URN"]
-    if not (urn.isascii() and urn.isdigit() and len(urn) == 6 and urn[0] != "0"):
+    urn = record[places["URN"]].strip()
+    if not (urn.isascii() and urn.isdecimal() and len(urn) == 6 and urn[0] != "0"):
         return RefusedRow(line, f"URN is no number of six digits: “{urn[:40]}”")
-    if not values["EstablishmentName"]:
+    if not seen.add(int(urn)):
+        return RefusedRow(line, f"URN {urn} stands in the file twice; the first counts")
+    is_closed = STATUS in places and record[places[STATUS]].strip().casefold() == "closed"
+    if closed_ones is not None and closed_ones != is_closed:
+        return None
+    if not record[places["EstablishmentName"]].strip():
         return RefusedRow(line, f"URN {urn} has no EstablishmentName")
-    details: dict[str, object] = {}
-    column = ""
     try:
-        for column, value in values.items():
-            if "\ufffd" in value:
-                raise Unreadable("holds bytes that are neither UTF-8 nor Windows-1252")
-            if column in DETAILS:
-                name, read = DETAILS[column]
-                details[name] = read(value) if value else None
-        column = OPEN_DATE
-        opened_on = day(values[column]) if values.get(column) else None
-        column = CLOSE_DATE
-        closed_on = day(values[column]) if values.get(column) else None
+        details = _details(record, columns)
+        opened_on = _day(OPEN_DATE, record, places)
+        closed_on = _day(CLOSE_DATE, record, places)
     except Unreadable as fault:
-        return RefusedRow(line, f"URN {urn}: {column} {fault}")
-    is_closed = values.get(STATUS, "").casefold() == "closed"
+        return RefusedRow(line, f"URN {urn}: {fault}")
     return RegisterRow(line, int(urn), details, is_closed, opened_on, closed_on)
+
+
+def _details(record: list[str], columns: Columns) -> dict[str, object]:
+    details: dict[str, object] = {}
+    for column, place, name, read in columns.details:
+        value = record[place].strip()
+        try:
+            details[name] = read(value) if value else None
+        except Unreadable as fault:
+            raise Unreadable(f"{column} {fault}") from None
+    return details
+
+
+def _day(column: str, record: list[str], places: Mapping[str, int]) -> date | None:
+    value = record[places[column]].strip() if column in places else ""
+    try:
+        return day(value) if value else None
+    except Unreadable as fault:
+        raise Unreadable(f"{column} {fault}") from None

@@ -31,11 +31,12 @@ async def lock(connection: asyncpg.Connection, school_ids: Sequence[UUID]) -> No
 async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> Known:
     """The schools that the rows name by URN, or whose LAESTAB they claim."""
     by_urn: dict[int, School] = {}
+    # LATERAL keeps to the indexes: without statistics yet, PostgreSQL would hash all schools.
     for row in await connection.fetch(
         """
         SELECT school.*, named.urn AS named_urn, named.valid_from
-          FROM school_urn AS named
-          JOIN school USING (school_id)
+          FROM school_urn AS named,
+               LATERAL (SELECT * FROM school WHERE school_id = named.school_id OFFSET 0) AS school
          WHERE named.urn = ANY ($1)
         """,
         [row.urn for row in rows],
@@ -46,10 +47,16 @@ async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> 
     for row in await connection.fetch(
         """
         SELECT school.*, current.valid_from
-          FROM unnest($1::text[], $2::text[]) AS claimed (la_code, establishment_number)
-          JOIN school USING (la_code, establishment_number)
-          JOIN school_urn AS current USING (urn)
-         WHERE school.closed_on IS NULL
+          FROM unnest($1::text[], $2::text[]) AS claimed (la_code, establishment_number),
+               LATERAL (
+                   SELECT *
+                     FROM school
+                    WHERE la_code = claimed.la_code
+                      AND establishment_number = claimed.establishment_number
+                      AND closed_on IS NULL
+                   OFFSET 0
+               ) AS school,
+               LATERAL (SELECT * FROM school_urn WHERE urn = school.urn OFFSET 0) AS current
         """,
         [la_code for la_code, _ in claimed],
         [number for _, number in claimed],
@@ -72,9 +79,10 @@ async def save(connection: asyncpg.Connection, decided: Decided) -> None:
 
 
 async def _insert(connection: asyncpg.Connection, schools: Sequence[School]) -> None:
-    await connection.execute(
-        f"INSERT INTO school (school_id, closed_on, {_NAMES}) SELECT * FROM {_GIVEN}",  # noqa: S608 - our own names
-        *_arrays(schools),
+    await connection.copy_records_to_table(
+        "school",
+        columns=("school_id", "closed_on", *DETAILS),
+        records=[_record(school) for school in schools],
     )
 
 
@@ -93,14 +101,11 @@ async def _update(connection: asyncpg.Connection, schools: Sequence[School]) -> 
 
 async def _add_urns(connection: asyncpg.Connection, schools: Sequence[School]) -> None:
     """The latest URN of each."""
-    await connection.execute(
-        """
-        INSERT INTO school_urn (urn, school_id, valid_from)
-        SELECT * FROM unnest($1::integer[], $2::uuid[], $3::date[])
-        """,
-        [school.urns[-1].urn for school in schools],
-        [school.school_id for school in schools],
-        [school.urns[-1].valid_from for school in schools],
+    latest = [(school.school_id, school.urns[-1]) for school in schools]
+    await connection.copy_records_to_table(
+        "school_urn",
+        columns=("urn", "school_id", "valid_from"),
+        records=[(urn.urn, school_id, urn.valid_from) for school_id, urn in latest],
     )
 
 
@@ -117,12 +122,17 @@ _GIVEN: Final = (
 )
 
 
-def _arrays(schools: Sequence[School]) -> list[list[object]]:
-    return [
-        [school.school_id for school in schools],
-        [school.closed_on for school in schools],
-        *([getattr(school.details, name) for school in schools] for name in DETAILS),
-    ]
+def _record(school: School) -> tuple[object, ...]:
+    details = school.details
+    return (
+        school.school_id,
+        school.closed_on,
+        *(getattr(details, name) for name in DETAILS),
+    )
+
+
+def _arrays(schools: Sequence[School]) -> list[tuple[object, ...]]:
+    return list(zip(*map(_record, schools), strict=True))
 
 
 def _school(row: asyncpg.Record, valid_from: date | None) -> School:

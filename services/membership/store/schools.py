@@ -165,13 +165,7 @@ def taken(error: asyncpg.UniqueViolationError) -> LaestabTaken | UrnTaken:
 
 
 def details_of(row: asyncpg.Record) -> SchoolDetails:
-    """Rows were checked when they were written, so they are not checked again (measured: 4 µs
-    instead of 15 for each school of an import)."""
-    region = row["region"]
-    return SchoolDetails.model_construct(
-        **{name: row[name] for name in DETAILS if name != "region"},
-        region=None if region is None else Region(region),
-    )
+    return SchoolDetails(**{name: row[name] for name in DETAILS})
 
 
 async def _whole(connection: asyncpg.Connection, rows: Sequence[asyncpg.Record]) -> list[School]:
