@@ -135,7 +135,8 @@ class EmbeddedServer:
         await self._server.stop()
 
     async def start(self) -> None:
-        await self._server.start()
+        if self._server.child is None or not self._server.child.alive:
+            await self._server.start()
 
     async def pause(self) -> None:
         self._signal(signal.SIGSTOP)
