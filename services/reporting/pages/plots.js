@@ -4,7 +4,7 @@ import { element } from "./figures.js";
 
 const CONFIG = { displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false };
 const FONT = { family: "system-ui, -apple-system, Segoe UI, Roboto, Arial, sans-serif", size: 13, color: "#1c2b36" };
-const PAPER_WIDTH = 380;
+const PAPER_WIDTH = 310;
 const still = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 // Adds the panel or brings it up to date; what has not changed is not touched.
@@ -89,8 +89,9 @@ function plot(drawing, { title, plot: wanted }) {
   );
 }
 
-const QUIET = { gridcolor: "#e4eaec", zerolinecolor: "#9fb0b7", fixedrange: true, rangemode: "tozero", tickformat: ",~f", automargin: true };
-const NAMES = { fixedrange: true, automargin: true, ticklabelstandoff: 6 };
+const QUIET = { gridcolor: "#e4eaec", zerolinecolor: "#9fb0b7", fixedrange: true, rangemode: "tozero", tickformat: ",~f" };
+const NAMES = { fixedrange: true, ticklabelstandoff: 6 };
+const LETTER_PX = 7.4; // the widest that the letters of a label are on average
 
 function lying({ names, values, colour }) {
   const trace = {
@@ -107,7 +108,8 @@ function lying({ names, values, colour }) {
   return [
     [trace],
     {
-      margin: { l: 10, r: 64, t: 6, b: 6 },
+      // Margins are set, not found: plotly would find them again at each step of a movement.
+      margin: { l: 14 + LETTER_PX * Math.max(...names.map((name) => name.length)), r: 64, t: 6, b: 6 },
       // Each bar says its number, so the axis says nothing.
       xaxis: { ...QUIET, ...atLeastFour(values), showticklabels: false, showgrid: false },
       yaxis: { ...NAMES, autorange: "reversed" },
@@ -130,7 +132,7 @@ function standing({ kind, names, series }) {
     traces,
     {
       barmode: kind === "stacked" ? "stack" : "group",
-      margin: { l: 10, r: 10, t: 6, b: 30 },
+      margin: { l: 52, r: 10, t: 44, b: 30 },
       xaxis: { ...NAMES, type: "category" },
       yaxis: { ...QUIET, ...atLeastFour(heights) },
       showlegend: series.length > 1,

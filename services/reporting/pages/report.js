@@ -47,26 +47,35 @@ function pathOf(wanted) {
   if (wanted.get("school")) return `${year}/schools/${encodeURIComponent(wanted.get("school"))}`;
   if (wanted.get("network")) return `${year}/networks/${encodeURIComponent(wanted.get("network"))}`;
   if (wanted.get("region")) return `${year}/regions/${encodeURIComponent(wanted.get("region"))}`;
-  if (choices.national) return year;
-  if (choices.networks.length) return `${year}/networks/${choices.networks[0].network_id}`;
-  if (choices.schools.length) return `${year}/schools/${choices.schools[0].school_id}`;
-  return null;
+  return choices.national ? year : null;
 }
 
 async function offer() {
+  choices = await (await get("/choices")).json();
+  settle();
   const wanted = chosen();
-  const network = wanted.get("network");
-  choices = await (await get(network ? `/choices?network_id=${encodeURIComponent(network)}` : "/choices")).json();
-  const region = wanted.get("region");
+  const [region, network] = [wanted.get("region"), wanted.get("network")];
+  if (choices.networks.some((each) => each.network_id === network)) {
+    choices = await (await get(`/choices?network_id=${encodeURIComponent(network)}`)).json();
+  }
   const networks = choices.networks.filter((each) => !region || each.region === region);
   options("year", choices.years.map((year) => [year, year]), wanted.get("year") || choices.this_year);
   options("region", [["", "All of England"], ...choices.regions.map((name) => [name, name])], region);
-  options("network", [["", choices.national ? "All networks" : "Choose a network"], ...networks.map((each) => [each.network_id, each.name])], network);
-  options("school", [["", network ? "All schools" : "Choose a school"], ...choices.schools.map((each) => [each.school_id, each.name])], wanted.get("school"));
+  options("network", [...(choices.national ? [["", "All networks"]] : []), ...networks.map((each) => [each.network_id, each.name])], network);
+  options("school", [...(choices.networks.length ? [["", "All schools"]] : []), ...choices.schools.map((each) => [each.school_id, each.name])], wanted.get("school"));
   $("region-choice").hidden = !choices.regions.length;
   $("network-choice").hidden = !choices.networks.length;
   $("school-choice").hidden = !choices.schools.length;
   $("choices").hidden = false;
+}
+
+// Who may not see all of England begins with the first network or school of theirs.
+function settle() {
+  const wanted = chosen();
+  if (choices.national || wanted.get("network") || wanted.get("school")) return;
+  if (choices.networks.length) wanted.set("network", choices.networks[0].network_id);
+  else if (choices.schools.length) wanted.set("school", choices.schools[0].school_id);
+  history.replaceState(null, "", `?${wanted}`);
 }
 
 function options(id, values, selected) {
@@ -76,7 +85,7 @@ function options(id, values, selected) {
     select.replaceChildren(...values.map(([value, label]) => new Option(label, value)));
     select.dataset.values = text;
   }
-  select.value = selected || values[0][0];
+  select.value = selected || (values.length ? values[0][0] : "");
 }
 
 // Keeping current
@@ -131,8 +140,7 @@ function failed(error) {
   const since = freshAt ? `These figures are from ${freshAt}` : "No figures yet";
   write($("fresh"), `${since}: the service does not answer. Trying again …`);
   $("fresh").classList.add("late");
-  const mine = asking;
-  timer = setTimeout(() => (choices ? look(mine) : follow()), EVERY_MS);
+  timer = setTimeout(() => (choices ? look(asking) : follow()), EVERY_MS);
 }
 
 function notice(text) {
