@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -61,10 +62,12 @@ class Client:
 
 
 @pytest_asyncio.fixture
-async def instance(tmp_path: Path) -> AsyncIterator[Instance]:
-    async with Instance(tmp_path / "home") as running:
-        await start(running, lambda _: None)
-        yield running
+async def instance() -> AsyncIterator[Instance]:
+    # Not under tmp_path, which other accounts, such as PostgreSQL's, may not enter.
+    with TemporaryDirectory(prefix="aspire-story-") as home:
+        async with Instance(Path(home)) as running:
+            await start(running, lambda _: None)
+            yield running
 
 
 @pytest_asyncio.fixture
