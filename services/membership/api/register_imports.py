@@ -184,6 +184,9 @@ class _Import:
             acquire(context.pool, context.settings.pool_timeout_seconds) as connection,
             connection.transaction(),
         ):
+            # A generic plan takes arrays to be short and joins the batch's events in loops
+            # (measured: 4.5 s of PostgreSQL's time for 22,742 events, instead of 2.3).
+            await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
             transaction = Transaction(connection, self._actor.subject)
             yield transaction
             await transaction.append()
