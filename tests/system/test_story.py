@@ -18,6 +18,7 @@ from deploy.embedded.state import InstanceState
 from shared.clock import ProgrammeYear
 from shared.web import LocalIssuer
 from tests.conftest import eventually
+from tests.system.adding_up import add_up, as_reported, facts
 
 REGISTER = (
     '"URN","LA (code)","LA (name)","EstablishmentNumber","EstablishmentName",'
@@ -166,5 +167,11 @@ async def test_a_school_joins_learns_and_is_in_the_report(
         return report if report and "5.5" in str(report) else None
 
     await eventually(reported, what="the school's report has the hours")
+    national = await office.get("reporting", f"/reports/{year}")
+    from_topics = add_up(
+        await facts(instance.kafka), str(year.first_day), str(year.last_day), str(today)
+    )
+    assert as_reported(national) == from_topics
+    assert from_topics["leaders"] == {"middle_leader": 1}
     ready = [await office.get(name, "/health/ready") for name in instance.services]
     assert [each["status"] for each in ready] == ["ready"] * 4
