@@ -15,9 +15,8 @@ AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSp
 @asynccontextmanager
 async def connected(platform: Platform, service: str) -> AsyncIterator[asyncpg.Connection]:
     """A connection to the service's database. Raises CannotDo."""
-    async with pooled(platform, service) as pool:
-        async with acquire(pool) as connection:
-            yield connection
+    async with pooled(platform, service) as pool, acquire(pool) as connection:
+        yield connection
 
 
 @asynccontextmanager

@@ -1,0 +1,70 @@
+# Every daily act, the same on every machine: `make help` lists them.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# make demo ONCE=1 ends by itself; REGISTER=path takes a real register; SEED=7 plays another year.
+DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGISTER)") \
+	$(if $(SEED),--seed $(SEED))
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo up test lint format types bench docs lock clean
+
+help: ## list these acts
+	@echo "Aspire: type make and one of"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(INSTALLED) ## install into .venv what requirements.lock names, checked by hash
+
+demo: $(INSTALLED) ## play a programme year and stay up (ONCE=1, REGISTER=path, SEED=number)
+	$(BIN)/aspire demo $(DEMO)
+
+up: $(INSTALLED) ## start everything, going on with the data that are there
+	$(BIN)/aspire up
+
+test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
+	$(BIN)/pytest $(ARGS)
+
+lint: $(INSTALLED) ## check style, format and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+format: $(INSTALLED) ## put the sources into their form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+types: $(INSTALLED) ## check the types
+	$(BIN)/mypy
+
+bench: $(INSTALLED) ## measure (writes nothing but its report)
+	$(BIN)/python -m benchmarks
+
+docs: $(INSTALLED) ## write docs/events.md from the event models
+	$(BIN)/python -m shared.events.document
+
+lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+
+clean: ## remove the environment, the caches and the data of the instance in .aspire
+	@if [ -x $(BIN)/aspire ]; then $(BIN)/aspire down; fi
+	rm -rf $(VENV) .aspire .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
+		build *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# One stamp for the whole environment: it is made again when what it should hold has changed.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "Aspire needs Python 3.11 or later, and $(PYTHON) is" \
+			"$$($(PYTHON) --version 2>&1 || echo not there)." \
+			"Name another: make PYTHON=python3.12 $(MAKECMDGOALS)" >&2; exit 2; }
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		-r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation -e .
+	@touch $@
