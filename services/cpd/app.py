@@ -1,8 +1,7 @@
 """Puts cpd together."""
 
-from shared.service import Service
-
 from services.cpd import api, effects
+from shared.service import Service
 
 service = Service(
     name="cpd",
