@@ -148,7 +148,11 @@ class Person:
         other.check_usable()
         merged = replace(
             self,
-            posts=(*self.posts, *other.posts),
+            posts=tuple(
+                sorted(
+                    (*self.posts, *other.posts), key=lambda post: (post.appointed_on, post.post_id)
+                )
+            ),
             merged_ids=(*self.merged_ids, other.person_id, *other.merged_ids),
         )
         return merged, (
