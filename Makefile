@@ -50,7 +50,7 @@ lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
 
 clean: ## remove the environment, the caches and the data of the instance in .aspire
-	@if [ -x $(BIN)/aspire ]; then $(BIN)/aspire down; fi
+	@if [ -x $(BIN)/aspire ]; then ASPIRE_HOME=.aspire $(BIN)/aspire down; fi
 	rm -rf $(VENV) .aspire .cache .mypy_cache .ruff_cache .pytest_cache .import_linter_cache \
 		build *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,154 @@
+"""Every mistake at the terminal is one clear line on stderr and exit code 2, never a traceback."""
+
+import json
+from pathlib import Path
+
+import jwt
+import pytest
+
+from deploy.cli.app import invoke
+
+SERVICES = ("MEMBERSHIP", "SCHEDULING", "CPD", "REPORTING")
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home in which nothing runs, and no word of any other platform."""
+    for service in SERVICES:
+        monkeypatch.delenv(f"ASPIRE_{service}_URL", raising=False)
+        monkeypatch.delenv(f"ASPIRE_{service}_DATABASE_URL", raising=False)
+    for name in ("ASPIRE_KAFKA", "ASPIRE_TOKEN", "ASPIRE_ISSUER"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ASPIRE_HOME", str(tmp_path / "home"))
+    return tmp_path / "home"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["frob"], "No such command"),
+        (["report", "--frob"], "No such option"),
+        (["token"], "--role"),
+        (["token", "--role", "king"], "no role king"),
+        (["token", "--role", "school", "--school", "7"], "valid UUID"),
+        (["token", "--role", "office", "--lifetime", "soon"], "no lifetime"),
+        (["report"], "No instance runs"),
+        (["report", "--year", "2026"], "not a programme year"),
+        (["report", "--year", "2026-28"], "2026-27"),
+        (["report", "--json", "--csv"], "not both"),
+        (["report", "--region", "London", "--school", "0" * 32], "one of"),
+        (["import-schools", "nowhere.csv"], "no file nowhere.csv"),
+        (["events"], "No instance runs"),
+        (["events", "--type", "NetworkDayHold"], "NetworkDayHeld"),
+        (["events", "--topic", "weather"], "no topic weather"),
+        (["run", "weather"], "no service weather"),
+        (["run", "cpd", "--part", "engine"], "no part engine"),
+        (["run", "reporting", "--part", "relay"], "no relay"),
+        (["run", "cpd"], "ASPIRE_CPD_DATABASE_URL"),
+        (["migrate", "weather"], "no service weather"),
+        (["resume", "cpd", "--because", "it is mended"], "No instance runs"),
+        (["resume", "cpd", "--because", " "], "--because"),
+        (["parked", "list", "weather"], "no service weather"),
+        (["parked", "list", "cpd"], "No instance runs"),
+        (["demo", "--register", "nowhere.csv"], "no file nowhere.csv"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert invoke(arguments) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 1
+    assert printed.err.startswith("aspire: ")
+    assert said in printed.err
+
+
+def test_a_service_that_does_not_answer_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_REPORTING_URL", "http://127.0.0.1:1")
+    assert invoke(["report"]) == 2
+    assert "reporting at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+def test_kafka_that_is_away_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_KAFKA", "127.0.0.1:1")
+    assert invoke(["events"]) == 2
+    assert "Kafka at 127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+def test_a_port_that_is_no_port_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_KAFKA_PORT", "70000")
+    assert invoke(["up"]) == 2
+    assert "ASPIRE_KAFKA_PORT" in capsys.readouterr().err
+
+
+def test_the_demo_does_not_fill_servers_of_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_KAFKA", "kafka.example:9092")
+    assert invoke(["demo", "--once"]) == 2
+    assert "ASPIRE_KAFKA" in capsys.readouterr().err
+
+
+def test_status_says_in_one_line_that_nothing_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["status"]) == 3
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.count("\n") == 1
+
+
+def test_status_for_programs_is_json_also_where_nothing_runs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["status", "--json"]) == 3
+    assert json.loads(capsys.readouterr().out)["running"] is False
+
+
+def test_down_where_nothing_runs_does_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke(["down"]) == 0
+    assert "Nothing runs" in capsys.readouterr().err
+
+
+def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([]) == 0
+    printed = capsys.readouterr().out
+    for command in ("up", "status", "down", "run", "migrate", "import-schools", "demo", "report"):
+        assert command in printed
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["up", "status", "down", "run", "migrate", "import-schools", "demo", "report", "events",
+     "token", "resume"],
+)  # fmt: skip
+def test_help_explains_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert invoke([command, "--help"]) == 0
+    printed = capsys.readouterr().out
+    assert "Examples:" in printed
+    assert f"aspire {command}" in printed
+
+
+def test_a_token_carries_role_subject_scope_and_lifetime(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network = "0b7c0f52-6b8e-4a3f-9f0e-0d5c6a7b8c9d"
+    arguments = ["--role", "adviser", "--subject", "ada", "--network", network, "--lifetime", "30m"]
+    assert invoke(["token", *arguments]) == 0
+    token = capsys.readouterr().out.strip()
+    claims = jwt.decode(token, options={"verify_signature": False})
+    assert (claims["role"], claims["sub"], claims["networks"]) == ("adviser", "ada", [network])
+    assert claims["exp"] - claims["iat"] == 30 * 60
+    assert (home / "issuer" / "jwks.json").exists()
+
+
+def test_a_token_without_the_scope_of_its_role_is_remarked_upon(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert invoke(["token", "--role", "adviser"]) == 0
+    assert "--network" in capsys.readouterr().err
