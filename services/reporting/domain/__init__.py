@@ -12,7 +12,7 @@ from services.reporting.domain.asked import (
 )
 from services.reporting.domain.figures import Facts, months_of, rate, report_of
 from services.reporting.domain.report import ENGLAND, Report, Scope
-from services.reporting.domain.rows import Row, Table, csv_of, label, percent, rows, tables
+from services.reporting.domain.rows import Row, csv_of, rows
 
 __all__ = [
     "ENGLAND",
@@ -24,17 +24,13 @@ __all__ = [
     "Row",
     "SchoolChoice",
     "Scope",
-    "Table",
     "YearNotReported",
     "csv_of",
-    "label",
     "months_of",
-    "percent",
     "rate",
     "region_named",
     "report_of",
     "rows",
-    "tables",
     "year_named",
     "years_between",
 ]

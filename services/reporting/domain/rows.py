@@ -1,10 +1,8 @@
-"""A report as rows: for a spreadsheet, each figure once; for people, tables with labels."""
+"""A report as rows, each figure once, and as CSV."""
 
 import csv
 import io
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from services.reporting.domain.report import Part, Report
@@ -79,85 +77,3 @@ def _fields(section: str, part: Part) -> Iterator[Row]:
 
 def _text(value: object) -> str:
     return "" if value is None else str(value)
-
-
-# The report as tables for people
-
-
-@dataclass(frozen=True)
-class Table:
-    """A title, and rows of a label and a value."""
-
-    title: str
-    rows: tuple[tuple[str, str], ...]
-
-
-LABELS: Final = {
-    "partner_schools": "Partner Schools",
-    "connect": "Connect",
-    "overall_grade": "Overall grade (until September 2024)",
-    "report_card": "Report card (since November 2025)",
-    "not_inspected": "Not inspected",
-    "headteacher": "Headteachers",
-    "senior_leader": "Senior leaders",
-    "middle_leader": "Middle leaders",
-    "other": "Others",
-}
-"""What people read for a value of a list, where it is not the value with spaces for underscores."""
-
-
-def label(name: str) -> str:
-    """What people read for a value of one of the programme's lists."""
-    return LABELS.get(name) or (name[:1].upper() + name[1:]).replace("_", " ")
-
-
-def percent(share: str | None) -> str:
-    """0.9250 is 92.5%; nothing is a dash."""
-    return "–" if share is None else f"{Decimal(share) * 100:.1f}%"
-
-
-def tables(report: Report) -> list[Table]:
-    """The report for a terminal: the same figures as the page has."""
-    members, places = report.member_schools, report.attendance
-    return [
-        Table(
-            f"{report.scope.name}, {report.year}",
-            (
-                ("Networks", str(report.networks.total)),
-                ("… newly established", str(report.networks.newly_established)),
-                ("Member schools", str(members.total)),
-                ("… joined in the year", str(members.joined)),
-                ("Senior and middle leaders involved", str(report.leaders.senior_and_middle)),
-                ("All leaders involved", str(report.leaders.total)),
-                ("Network Days held", str(report.network_days.held)),
-                ("Attendance", percent(places.rate)),
-                ("Days in schools", str(report.days_in_schools)),
-                ("CPD hours", f"{report.cpd_hours.total:,.2f}"),
-            ),
-        ),
-        Table("Member schools by pathway", _counted(members.by_pathway)),
-        Table("Member schools by region", _counted(members.by_region)),
-        *(
-            Table(f"Starting points: {label(framework)}", _counted(points.by_judgement))
-            if points.by_judgement
-            else Table("Starting points", ((label(framework), str(points.total)),))
-            for framework, points in report.starting_points.items()
-        ),
-        Table("Leaders involved by role", _counted(report.leaders.by_role)),
-        Table("Network Days", tuple((label(n), str(v)) for n, v in report.network_days)),
-        Table(
-            "Places on registers",
-            (
-                *((label(n), str(v)) for n, v in places if n != "rate"),
-                ("Attendance rate", percent(places.rate)),
-            ),
-        ),
-        Table(
-            "CPD hours by strand",
-            tuple((label(s), f"{h:,.2f}") for s, h in report.cpd_hours.by_strand.items()),
-        ),
-    ]
-
-
-def _counted(counts: Mapping[Any, int]) -> tuple[tuple[str, str], ...]:
-    return tuple((label(name), str(count)) for name, count in counts.items())
