@@ -1,0 +1,1 @@
+"""The reference of the published language, generated from its models: `make docs`."""
