@@ -132,11 +132,12 @@ def _memberships(events: Iterable[Fact]) -> dict[str, dict[str, Any]]:
     memberships: dict[str, dict[str, Any]] = {}
     for kind, _, _, data in events:
         if kind == "SchoolJoined":
-            memberships[data["membership_id"]] = {**data, "end": "9999-12-31"}
+            memberships[data["membership_id"]] = {**data, "end": data["ends_on"]}
         elif kind == "MembershipCorrected":
             known = memberships.pop(data["membership_id"])
             if not data["void"]:
-                memberships[data["membership_id"]] = {**known, **data}
+                end = data["ends_on"] if known["end"] == known["ends_on"] else known["end"]
+                memberships[data["membership_id"]] = {**known, **data, "end": end}
         elif kind == "SchoolLeft":
             memberships[data["membership_id"]]["end"] = data["left_on"]
         elif kind == "MembershipCompleted":
