@@ -14,7 +14,7 @@ FOLDER = Path(
     or Path(__file__).resolve().parents[3].parent / "shared" / "data"
 )
 AT_LEAST_SCHOOLS_A_SECOND = 5000
-"""Promised for a machine by itself; asserted at a fifth, since tests share theirs."""
+"""Of this process's own time: the clock on the wall measures whatever else the machine does."""
 
 
 @pytest.mark.parametrize(
@@ -33,12 +33,13 @@ async def test_a_real_register_goes_in_whole_and_a_second_time_changes_nothing(
     content = path.read_bytes()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-    began = time.monotonic()
+    began, spent = time.monotonic(), time.process_time()
     report = (await office.imports(content)).json()
-    seconds = time.monotonic() - began
+    seconds, spent = time.monotonic() - began, time.process_time() - spent
 
     assert report["registered"] == report["rows"] == schools, report["refused"]
-    assert schools / seconds > AT_LEAST_SCHOOLS_A_SECOND / 5 or schools < 5000
+    if schools > AT_LEAST_SCHOOLS_A_SECOND:
+        assert schools / spent > AT_LEAST_SCHOOLS_A_SECOND
     grown_mib = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     assert grown_mib < 100
     events = await office.types()
