@@ -43,11 +43,14 @@ bench: $(INSTALLED) ## measure (writes nothing but its report)
 	$(BIN)/python -m benchmarks
 
 docs: $(INSTALLED) ## write docs/events.md from the event models
-	$(BIN)/python -m shared.events.document
+	$(BIN)/python -m deploy.docs
 
-lock: $(INSTALLED) ## renew requirements.lock from pyproject.toml
+lock: $(INSTALLED) ## renew both lock files from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+	echo "setuptools>=80" | $(BIN)/uv pip compile --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --constraints requirements.lock \
+		pyproject.toml - -o requirements.runtime.lock
 
 clean: ## remove the environment, the caches and the data of the instance in .aspire
 	@if [ -x $(BIN)/aspire ]; then ASPIRE_HOME=.aspire $(BIN)/aspire down; fi
