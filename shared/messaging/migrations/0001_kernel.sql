@@ -66,12 +66,15 @@ CREATE FUNCTION append_events(
     traceparents  text[],  -- NULL where nothing is traced
     event_actor   text
 ) RETURNS integer
-LANGUAGE plpgsql AS $$
+LANGUAGE plpgsql
+-- A plan made for arrays of any length takes them to be short, and joins a large batch in loops.
+SET plan_cache_mode = force_custom_plan
+AS $$
 DECLARE
     appended integer;
 BEGIN
     WITH given AS MATERIALIZED (
-        SELECT coalesce(g.id, uuidv7()) AS id, g.topic, g.key, g.type, g.payload, g.compacted,
+        SELECT g.id, g.topic, g.key, g.type, g.payload, g.compacted,
                CASE WHEN g.traceparent IS NULL THEN '{}'
                     ELSE jsonb_build_object('traceparent', g.traceparent)
                END AS headers,
@@ -80,10 +83,16 @@ BEGIN
                WITH ORDINALITY AS g (id, topic, key, type, payload, compacted, traceparent, number)
     ),
     fresh AS (
-        SELECT DISTINCT ON (id) *
-          FROM given AS g
-         WHERE NOT EXISTS (SELECT FROM event AS e WHERE e.id = g.id)
-         ORDER BY id, number
+        SELECT uuidv7() AS id, topic, key, type, payload, compacted, headers, number
+          FROM given
+         WHERE id IS NULL
+        UNION ALL
+        SELECT *
+          FROM (SELECT DISTINCT ON (id) *
+                  FROM given AS g
+                 WHERE g.id IS NOT NULL
+                   AND NOT EXISTS (SELECT FROM event AS e WHERE e.id = g.id)
+                 ORDER BY id, number) AS identified
     ),
     counted AS MATERIALIZED (
         SELECT *,
