@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.settings import Settings
 
@@ -106,6 +107,8 @@ async def newest(settings: Settings, wanted: Filter, limit: int) -> tuple[list[S
     """The newest `limit` events that are there (0: all), the oldest first, and where they end."""
     found: list[Shown] = []
     async with _reader(settings, wanted) as consumer:
+        if not consumer.assignment():
+            return [], {}
         ends: Ends = await consumer.end_offsets(consumer.assignment())
         begins: Ends = await consumer.beginning_offsets(consumer.assignment())
         for partition, begin in begins.items():
@@ -141,22 +144,32 @@ async def follow(settings: Settings, wanted: Filter, ends: Ends) -> AsyncIterato
 @asynccontextmanager
 async def _reader(settings: Settings, wanted: Filter) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer on all partitions of the topics that exist, in no group."""
+    partitions = await _partitions(settings, wanted)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:
-        existing = await consumer.topics()
-        names = {settings.topic_prefix + name for name in wanted.topics} & set(existing)
-        partitions = [
-            TopicPartition(name, number)
-            for name in sorted(names)
-            for number in consumer.partitions_for_topic(name) or ()
-        ]
         consumer.assign(partitions)
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def _partitions(settings: Settings, wanted: Filter) -> list[TopicPartition]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        names = [settings.topic_prefix + name for name in wanted.topics]
+        described = await admin.describe_topics([name for name in names if name in existing])
+    finally:
+        await admin.close()
+    return [
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in described
+        for partition in topic["partitions"]
+    ]
 
 
 async def _is_behind(consumer: AIOKafkaConsumer, ends: Ends) -> bool:

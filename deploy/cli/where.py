@@ -4,14 +4,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from deploy.cli.trouble import CannotDo
 from deploy.embedded.home import default_home
 from deploy.embedded.instance import SERVICES
 from deploy.embedded.state import ChildState, InstanceState
 from shared.settings import Settings
-from shared.web import LocalIssuer
+
+if TYPE_CHECKING:
+    from shared.web.issuer import LocalIssuer
 
 LOCAL_ISSUER: Final = "https://aspire.localhost"
 
@@ -85,7 +87,7 @@ class Platform:
             return token
         return self.issuer().issue(role, f"aspire-cli-{role}")
 
-    def issuer(self) -> LocalIssuer:
+    def issuer(self) -> "LocalIssuer":
         """The token issuer of this machine. Raises CannotDo where another one is configured."""
         issuer = self.environment.get("ASPIRE_ISSUER") or LOCAL_ISSUER
         if issuer != LOCAL_ISSUER:
@@ -93,6 +95,9 @@ class Platform:
                 f"Tokens come from {issuer} here (ASPIRE_ISSUER), not from this machine. "
                 "Get one there, and give it as --token or in ASPIRE_TOKEN."
             )
+        # Only here: it brings all of FastAPI along, and most commands do without.
+        from shared.web.issuer import LocalIssuer
+
         audience = self.environment.get("ASPIRE_AUDIENCE") or "aspire"
         return LocalIssuer(self.home / "issuer", audience=audience)
 

@@ -1,0 +1,250 @@
+"""The command `aspire` against a whole platform that it has started itself."""
+
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import httpx
+import psutil
+import pytest
+
+from deploy.cli.app import invoke
+from deploy.demo.register import write_register
+from deploy.embedded.home import cache
+
+SECONDS_TO_START = 100.0
+SECONDS_TO_STOP = 10.0
+SCHOOLS = 320
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Aspire:
+    """Runs `aspire` in one home, with nothing else of ours in its environment."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if "ASPIRE" not in name}
+        return kept | {
+            "ASPIRE_HOME": str(self.home),
+            "ASPIRE_CACHE": str(cache()),
+            "ASPIRE_PARTITIONS": "3",
+        }
+
+    def __call__(self, *arguments: str, **settings: str) -> Done:
+        """In this process, as a new one spends most of its time on importing; in a thread, as the
+        commands run event loops of their own."""
+        out, err = io.StringIO(), io.StringIO()
+        with (
+            patch.dict(os.environ, self.environment | settings, clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            ThreadPoolExecutor(1) as thread,
+        ):
+            code = thread.submit(invoke, arguments).result(100)
+        return Done(code, out.getvalue(), err.getvalue())
+
+    def json(self, *arguments: str) -> Any:
+        done = self(*arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    def eventually(self, *arguments: str, holds: str) -> str:
+        """What a command prints once that has `holds` in it."""
+        deadline = time.monotonic() + 30
+        while True:
+            done = self(*arguments)
+            if holds in done.stdout:
+                return done.stdout
+            assert time.monotonic() < deadline, (done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="module")
+def aspire() -> Iterator[Aspire]:
+    # Not in pytest's own folder: another run closes that to PostgreSQL's account.
+    home = Path(tempfile.mkdtemp(prefix="aspire-cli-"))
+    yield Aspire(home)
+    shutil.rmtree(home)
+
+
+@pytest.fixture(scope="module")
+def up(aspire: Aspire) -> Iterator[subprocess.Popen[str]]:
+    """`aspire up`, until the last test is over."""
+    log = aspire.home / "up.txt"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.cli", "up"],
+            env=aspire.environment,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+    deadline = time.monotonic() + SECONDS_TO_START
+    while "Ctrl-C" not in log.read_text():
+        if process.poll() is not None or time.monotonic() > deadline:
+            process.kill()
+            pytest.fail(f"aspire up did not start:\n{log.read_text()}")
+        time.sleep(0.1)
+    yield process
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.wait(SECONDS_TO_STOP + 5)
+
+
+@pytest.fixture(scope="module")
+def register(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("register") / "register.csv"
+    write_register(path, seed=1, schools=SCHOOLS)
+    with path.open("a", encoding="cp1252", newline="") as file:
+        file.write('"12","830","Derbyshire"\r\n')
+    return path
+
+
+@pytest.mark.usefixtures("up")
+def test_up_prints_the_addresses_and_a_link_to_the_report(aspire: Aspire) -> None:
+    printed = (aspire.home / "up.txt").read_text()
+    link = next(line for line in printed.splitlines() if "/#token=" in line)
+    address, _, token = link.partition("/#token=")
+    answer = httpx.get(
+        f"{address}/reports/2025-26", headers={"Authorization": f"Bearer {token}"}, trust_env=False
+    )
+    assert answer.status_code == 200
+    assert "\x1b[" not in printed, "no colours where nobody watches"
+
+
+@pytest.mark.usefixtures("up")
+def test_status_knows_every_process_and_database(aspire: Aspire) -> None:
+    status = aspire.json("status")
+    assert status["running"] is True
+    for name, service in status["services"].items():
+        assert service["status"] == "ready"
+        assert psutil.pid_exists(service["pid"])
+        assert service["database_url"].endswith(f"/{name}")
+    assert set(status["services"]) == {"membership", "scheduling", "cpd", "reporting"}
+    for server in ("kafka", "postgres"):
+        assert psutil.pid_exists(status[server]["pid"])
+    assert "ready" in aspire("status").stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_a_second_instance_in_the_same_home_is_refused(aspire: Aspire) -> None:
+    for command in (("up",), ("demo", "--once")):
+        done = aspire(*command)
+        assert done.returncode == 2
+        assert "already runs" in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("up")
+def test_migrate_again_changes_nothing(aspire: Aspire) -> None:
+    done = aspire("migrate")
+    assert done.returncode == 0
+    assert done.stdout.count("up to date") == 4
+    assert "topics: all there" in done.stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_migrate_says_so_when_kafka_is_away(aspire: Aspire) -> None:
+    done = aspire("migrate", ASPIRE_KAFKA="127.0.0.1:1")
+    assert done.returncode == 0
+    assert "the topics are not created" in done.stderr
+
+
+@pytest.mark.usefixtures("up")
+def test_a_register_goes_in_and_its_events_can_be_read(aspire: Aspire, register: Path) -> None:
+    imported = aspire.json("import-schools", str(register))
+    assert imported["registered"] == SCHOOLS
+    assert imported["refused_count"] == 1
+    assert imported["refused"][0]["line"] == SCHOOLS + 2
+
+    again = aspire("import-schools", str(register))
+    assert again.returncode == 0
+    assert f"{SCHOOLS:,}" in again.stdout
+    assert "columns instead of" in again.stdout
+
+    line = aspire.eventually(
+        "events", "--type", "SchoolRegistered", "--limit", "1", "--json", holds="SchoolRegistered"
+    )
+    event = json.loads(line)
+    assert event["topic"] == "aspire.membership"
+    assert event["data"]["school_id"] == event["key"]
+    shown = aspire("events", "--key", event["key"], "--topic", "membership").stdout
+    assert "membership.SchoolRegistered.v1" in shown
+    assert event["data"]["details"]["name"] in shown
+
+
+@pytest.mark.usefixtures("up")
+def test_a_file_that_is_no_register_is_refused_in_words(aspire: Aspire, tmp_path: Path) -> None:
+    file = tmp_path / "letter.csv"
+    file.write_text("Dear colleague\n")
+    done = aspire("import-schools", str(file))
+    assert done.returncode == 2
+    assert "EstablishmentName" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.usefixtures("up")
+def test_the_report_comes_as_tables_json_and_csv(aspire: Aspire) -> None:
+    assert "Network Days held" in aspire("report").stdout
+    assert aspire.json("report", "--year", "2025-26")["year"] == "2025-26"
+    rows = aspire("report", "--region", "London", "--csv").stdout.splitlines()
+    assert rows[0].count(",") >= 2
+    done = aspire("report", "--region", "Wales")
+    assert done.returncode == 2
+    assert "no region of England" in done.stderr
+
+
+@pytest.mark.usefixtures("up")
+def test_a_token_of_the_wrong_role_is_refused_in_words(aspire: Aspire, register: Path) -> None:
+    token = aspire("token", "--role", "operations").stdout.strip()
+    done = aspire("import-schools", str(register), ASPIRE_TOKEN=token)
+    assert done.returncode == 2
+    assert "operations" in done.stderr
+
+
+@pytest.mark.usefixtures("up")
+def test_nothing_is_parked_and_nothing_is_stopped(aspire: Aspire) -> None:
+    for service in ("scheduling", "cpd", "reporting"):
+        assert aspire.json("parked", "list", service) == []
+    done = aspire("parked", "show", "cpd", "7")
+    assert done.returncode == 2
+    assert "no parked record number 7" in done.stderr
+    done = aspire("resume", "cpd", "--because", "a test asks")
+    assert done.returncode == 2
+    assert "not stopped" in done.stderr
+
+
+def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:
+    status = aspire.json("status")
+    pids = [service["pid"] for service in status["services"].values()]
+    pids += [status[server]["pid"] for server in ("kafka", "postgres")]
+    began = time.monotonic()
+    done = aspire("down")
+    assert done.returncode == 0
+    assert time.monotonic() - began < SECONDS_TO_STOP + 3
+    assert up.wait(5) == 0
+    assert not [pid for pid in pids if psutil.pid_exists(pid)]
+    assert aspire("status").returncode == 3
