@@ -133,7 +133,7 @@ async def list_people(
     people = await store.people(
         read,
         page,
-        visible=sight.schools,
+        visible=sight.staffed,
         also=await people_besides(read, actor),
         school_id=school_id,
         today=today,
@@ -157,8 +157,11 @@ async def change_profile(
     person_id: UUID, body: ProfileChange, tx: Tx, today: Today, actor: Staffing
 ) -> PersonOut:
     person = await _own(tx, actor, today, person_id)
-    email = body.email if "email" in body.model_fields_set else person.email
-    person, profile = person.call(body.name or person.name or "", email)
+    name, email = (
+        getattr(body if field in body.model_fields_set else person, field)
+        for field in ("name", "email")
+    )
+    person, profile = person.call(name or "", email)
     if profile:
         await store.save_profile(tx.connection, person)
         tx.record(profile)

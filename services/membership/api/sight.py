@@ -22,9 +22,14 @@ STAFF_OFFICES = ("office", "school", "trust")
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """The schools, networks and groups in sight; None: all of them."""
+    """The schools, networks and groups in sight; None: all of them.
+
+    `staffed` are the schools whose staff is in sight: an adviser reads of a school that has left
+    the network, but not of its people.
+    """
 
     schools: list[UUID] | None
+    staffed: list[UUID] | None
     networks: list[UUID] | None
     groups: list[UUID] | None
 
@@ -46,7 +51,7 @@ async def sight_of(connection: asyncpg.Connection, actor: Actor, today: date) ->
     """An adviser sees the own networks and their schools; a school itself; a trust its schools;
     and each the networks and groups of those schools by name."""
     if actor.role in ("office", "operations"):
-        return Sight(None, None, None)
+        return Sight(None, None, None, None)
     schools = await store.visible_schools(
         connection,
         network_ids=list(actor.networks) if actor.role == "adviser" else [],
@@ -57,6 +62,9 @@ async def sight_of(connection: asyncpg.Connection, actor: Actor, today: date) ->
     networks = list(actor.networks) if actor.role == "adviser" else None
     return Sight(
         schools=schools,
+        staffed=schools
+        if networks is None
+        else await store.schools_now_in(connection, networks, today),
         networks=networks or await store.networks_of(connection, schools),
         groups=[*actor.groups, *await store.groups_of(connection, schools)]
         if actor.role == "trust"
@@ -67,7 +75,9 @@ async def sight_of(connection: asyncpg.Connection, actor: Actor, today: date) ->
 async def people_besides(connection: asyncpg.Connection, actor: Actor) -> list[UUID]:
     """The people in sight whatever their posts: oneself, and the advisers of an adviser's
     networks."""
-    besides = [actor.person] if actor.person is not None else []
+    besides: list[UUID] = []
+    if actor.person is not None:
+        besides += await store.records_of(connection, actor.person)
     if actor.role == "adviser":
         besides += await store.advisers_of(connection, list(actor.networks))
     return besides
@@ -77,9 +87,9 @@ async def check_person(
     connection: asyncpg.Connection, actor: Actor, sight: Sight, person: Person, today: date
 ) -> None:
     """Raises NotFound: of a school's staff one sees who has a post there now."""
-    if sight.schools is None or person.person_id in await people_besides(connection, actor):
+    if sight.staffed is None or person.person_id in await people_besides(connection, actor):
         return
-    visible = set(sight.schools)
+    visible = set(sight.staffed)
     if not any(post.school_id in visible and _goes_on(post, today) for post in person.posts):
         raise NotFound(f"There is no person {person.person_id}.")
 

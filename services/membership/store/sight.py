@@ -26,11 +26,29 @@ async def visible_schools(
         UNION
         SELECT school_id
           FROM group_stay
-         WHERE group_id = ANY ($3) AND (left_on IS NULL OR left_on > $4)
+         WHERE group_id = ANY ($3)
+           AND joined_on <= $4
+           AND (left_on IS NULL OR left_on > $4)
         """,
         school_ids,
         network_ids,
         group_ids,
+        today,
+    )
+    return [row["school_id"] for row in rows]
+
+
+async def schools_now_in(
+    connection: asyncpg.Connection, network_ids: Sequence[UUID], today: date
+) -> list[UUID]:
+    """The schools whose membership of one of the networks has not ended yet."""
+    rows = await connection.fetch(
+        """
+        SELECT DISTINCT school_id
+          FROM membership
+         WHERE network_id = ANY ($1) AND NOT void AND (ended_on IS NULL OR ended_on >= $2)
+        """,
+        network_ids,
         today,
     )
     return [row["school_id"] for row in rows]
@@ -55,6 +73,19 @@ async def groups_of(connection: asyncpg.Connection, school_ids: Sequence[UUID]) 
         "SELECT DISTINCT group_id FROM group_stay WHERE school_id = ANY ($1)", school_ids
     )
     return [row["group_id"] for row in rows]
+
+
+async def records_of(connection: asyncpg.Connection, person_id: UUID) -> list[UUID]:
+    """The record itself, and the one that it was merged into."""
+    rows = await connection.fetch(
+        """
+        SELECT unnest(ARRAY[person_id, merged_into]) AS person_id
+          FROM person
+         WHERE person_id = $1
+        """,
+        person_id,
+    )
+    return [row["person_id"] for row in rows if row["person_id"] is not None]
 
 
 async def advisers_of(connection: asyncpg.Connection, network_ids: Sequence[UUID]) -> list[UUID]:

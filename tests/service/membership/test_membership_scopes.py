@@ -66,6 +66,52 @@ async def test_people_are_seen_by_their_schools_and_by_themselves(office: Office
     assert problem(answer) == (403, "forbidden")
 
 
+async def test_a_trust_sees_the_staff_of_a_school_from_the_day_on_which_it_joins(
+    office: Office,
+) -> None:
+    mine = await office.member()
+    person = await office.person(mine)
+    group = await office.do("/groups", {"name": "Harbour Trust", "kind": "trust"})
+    trust = office.token("trust", groups=[UUID(group["group_id"])])
+    path = f"/people/{person['person_id']}"
+    body = {"school_id": mine["school_id"], "joined_on": "2026-09-16"}
+    await office.do(f"/groups/{group['group_id']}/schools", body)
+    assert (await office.look("/people", token=trust))["items"] == []
+    assert problem(await office.say("GET", path, token=trust)) == (404, "not-found")
+    renamed = await office.say("PATCH", path, {"name": "Another"}, token=trust)
+    assert problem(renamed) == (404, "not-found")
+
+
+async def test_an_adviser_sees_no_staff_of_a_school_that_has_left(office: Office) -> None:
+    first, second = await two_members(office)
+    staff = [await office.person(first), await office.person(second)]
+    both = office.token("adviser", networks=[UUID(m["network_id"]) for m in (first, second)])
+    solent = office.token("adviser", networks=[UUID(first["network_id"])])
+    leave = {"left_on": "2026-09-14", "reason": "other"}
+    await office.do(f"/memberships/{second['membership_id']}/leave", leave)
+    await office.do(
+        f"/memberships/{first['membership_id']}/move",
+        {"network_id": second["network_id"], "moved_on": "2026-09-10"},
+    )
+    assert await names(office, "/people", "person_id", both) == [staff[0]["person_id"]]
+    for token, person in ((both, staff[1]), (solent, staff[0])):
+        hidden = await office.say("GET", f"/people/{person['person_id']}", token=token)
+        assert problem(hidden) == (404, "not-found")
+    assert await names(office, "/people", "person_id", solent) == []
+    assert await names(office, "/schools", "urn", solent) == [100001], "its history stays"
+
+
+async def test_a_participant_finds_themselves_after_a_merge(office: Office) -> None:
+    stays, goes = await office.person(), await office.person(name="A. Example")
+    path = f"/people/{stays['person_id']}"
+    await office.do(f"{path}/merge", {"merged_person_id": goes["person_id"]})
+    oneself = office.token("participant", person=UUID(goes["person_id"]))
+    assert await names(office, "/people", "person_id", oneself) == [stays["person_id"]]
+    assert await office.look(path, token=oneself) == stays
+    gone = await office.say("GET", f"/people/{goes['person_id']}", token=oneself)
+    assert stays["person_id"] in gone.json()["detail"]
+
+
 async def test_a_school_keeps_its_own_staff_only(office: Office) -> None:
     mine, other = await two_members(office)
     theirs = await office.person(other)

@@ -123,3 +123,11 @@ async def test_a_profile_that_cannot_be_is_refused(office: Office) -> None:
     for body, kind in REFUSED_PROFILES:
         assert problem(await office.say("POST", "/people", body)) == (422, kind)
     assert await office.types() == []
+
+
+async def test_a_name_is_not_taken_away(office: Office) -> None:
+    path = f"/people/{(await office.person())['person_id']}"
+    for name in ("", None):
+        assert problem(await office.say("PATCH", path, {"name": name})) == (422, "name-refused")
+    without = await office.say("PATCH", path, {"email": None})
+    assert (without.json()["name"], without.json()["email"]) == ("Ada Example", None)
