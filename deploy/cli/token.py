@@ -1,6 +1,7 @@
 """`aspire token`: a token of this machine's own issuer."""
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Annotated, Final
 from uuid import UUID
@@ -28,7 +29,8 @@ def token(
         typer.Option(help="office, adviser, school, trust, participant or operations."),
     ],
     subject: Annotated[
-        str | None, typer.Option(help="Who it is; the journal names them. The role if left out.")
+        str | None,
+        typer.Option(help="Who it is; the journal names them. Role and scope if left out."),
     ] = None,
     network: Annotated[
         list[UUID] | None, typer.Option(help="A network of an adviser. May be repeated.")
@@ -66,7 +68,7 @@ def token(
         .issuer()
         .issue(
             role,
-            subject or role,
+            subject or _subject(role, [*(network or ()), *(school or ()), *(group or ()), person]),
             networks=network or (),
             schools=school or (),
             groups=group or (),
@@ -74,6 +76,11 @@ def token(
             lifetime=parse_lifetime(lifetime),
         )
     )
+
+
+def _subject(role: str, scope: Iterable[UUID | None]) -> str:
+    """Another one for each scope, so that the journal tells them apart."""
+    return ":".join([role, *sorted(each.hex[:12] for each in scope if each is not None)])
 
 
 def parse_lifetime(text: str) -> timedelta:

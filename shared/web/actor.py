@@ -1,5 +1,6 @@
 """Who asks: what a valid token says of its bearer."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -21,6 +22,13 @@ class Actor:
     schools: frozenset[UUID] = frozenset()
     groups: frozenset[UUID] = frozenset()
     person: UUID | None = None
+
+    @property
+    def fingerprint(self) -> str:
+        """Subject, role and scope as one short text: the same for whoever may see the same."""
+        scope = (sorted(map(str, ids)) for ids in (self.networks, self.schools, self.groups))
+        parts = (self.subject, self.role, *map(",".join, scope), str(self.person))
+        return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
     @classmethod
     def of(cls, claims: Mapping[str, Any]) -> "Actor":

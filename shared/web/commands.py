@@ -98,7 +98,7 @@ async def _run(handle: Handler, request: Request) -> Response:
     actor = await actor_of(request)
     # Read whole before a connection is taken: a slow client must not hold one.
     body = await request.body()
-    attempt = attempt_of(request, body, actor.subject)
+    attempt = attempt_of(request, body, actor)
     context = context_of(request)
     for number in range(1, ATTEMPTS + 1):
         try:

@@ -16,10 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.problems import Refused
+from shared.web.actor import Actor
+from shared.web.problems import problem
 
 KEPT: Final = timedelta(days=7)
 HEADER: Final = "Idempotency-Key"
 REPLAYED: Final = "Idempotency-Replayed"
+LONGEST_PATH: Final = 512
+"""It is a part of an index, whose rows are limited."""
 _KEY: Final = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -33,9 +37,17 @@ class IdempotencyKeyReused(Refused):
     title = "The Idempotency-Key was used for another request"
 
 
+class PathTooLong(Refused):
+    status = 414
+    title = "The path is too long"
+
+
 @dataclass(frozen=True)
 class Attempt:
-    """A request that may be sent again: who, what, under which key."""
+    """A request that may be sent again: who, what, under which key.
+
+    `actor` is who it is and what they may see: an answer is never given to anybody else.
+    """
 
     actor: str
     route: str
@@ -43,8 +55,8 @@ class Attempt:
     request_hash: bytes
 
 
-def attempt_of(request: Request, body: bytes, actor: str) -> Attempt | None:
-    """None where there is no key and none is needed. Raises IdempotencyKeyNeeded."""
+def attempt_of(request: Request, body: bytes, actor: Actor) -> Attempt | None:
+    """None where there is no key and none is needed. Raises IdempotencyKeyNeeded, PathTooLong."""
     key = request.headers.get(HEADER)
     if key is None and request.method != "POST":
         return None
@@ -56,10 +68,16 @@ def attempt_of(request: Request, body: bytes, actor: str) -> Attempt | None:
             "that you want done, and with the same value when you send it again: "
             "1 to 255 characters of ASCII without spaces."
         )
+    path = request.url.path
+    if len(path) > LONGEST_PATH:
+        raise PathTooLong(
+            f"The path has {len(path)} characters, and nothing here has one of more than "
+            f"{LONGEST_PATH}. /openapi.json lists what there is."
+        )
     asked = hashlib.sha256()
     for part in (request.url.query.encode(), body):
         asked.update(len(part).to_bytes(8, "big") + part)
-    return Attempt(actor, f"{request.method} {request.url.path}", key, asked.digest())
+    return Attempt(actor.fingerprint, f"{request.method} {path}", key, asked.digest())
 
 
 async def claim(connection: asyncpg.Connection, attempt: Attempt, now: datetime) -> Response | None:
@@ -101,7 +119,7 @@ async def _answer(connection: asyncpg.Connection, attempt: Attempt) -> Response:
         attempt.key,
     )
     if row is None:
-        # Forgotten or erased between the two statements: the client's next try is a new one.
+        # Forgotten between the two statements: the client's next try is a new one.
         raise asyncpg.SerializationError("the stored answer has just been forgotten")
     if row["request_hash"] != attempt.request_hash:
         raise IdempotencyKeyReused(
@@ -119,7 +137,6 @@ async def _answer(connection: asyncpg.Connection, attempt: Attempt) -> Response:
 
 async def keep(connection: asyncpg.Connection, attempt: Attempt, response: Response) -> None:
     """Stores the answer beside what it answers for."""
-    headers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in response.raw_headers]
     await connection.execute(
         """
         UPDATE idempotency
@@ -130,7 +147,7 @@ async def keep(connection: asyncpg.Connection, attempt: Attempt, response: Respo
         attempt.route,
         attempt.key,
         response.status_code,
-        json.dumps(headers),
+        _headers(response),
         bytes(response.body),
     )
 
@@ -165,21 +182,42 @@ async def forget_old_answers(connection: asyncpg.Connection, now: datetime) -> i
             return deleted
 
 
-async def erase_answers_about(connection: asyncpg.Connection, person_id: UUID) -> int:
-    """Deletes the stored answers that mention a person who has been erased; says how many.
+async def erase_answers_about(connection: asyncpg.Connection, *person_ids: UUID) -> int:
+    """Empties the stored answers that mention people who have been erased; says how many.
 
-    Rare, so it reads the whole table, which holds seven days.
+    The keys stay, so that a command that is sent again is not done again: it is answered with 410.
+    Rare, so it reads the whole table, which holds seven days, once for all of them.
     """
+    gone = problem(
+        410,
+        "answer-erased",
+        "The answer has been erased",
+        "This was done before. Its answer named a person who has been erased or merged with "
+        "another record since, so it is not kept any more.",
+    )
     erased: int = await connection.fetchval(
         """
-        WITH gone AS (
-            DELETE FROM idempotency
-             WHERE position(convert_to($1, 'UTF8') IN body) > 0
-                OR position($1 IN route) > 0
+        WITH emptied AS (
+            UPDATE idempotency
+               SET status = $2, headers = $3, body = $4
+             WHERE EXISTS (
+                       SELECT
+                         FROM unnest($1::text[]) AS person_id
+                        WHERE position(convert_to(person_id, 'UTF8') IN body) > 0
+                           OR position(person_id IN route) > 0)
             RETURNING 1
         )
-        SELECT count(*) FROM gone
+        SELECT count(*) FROM emptied
         """,
-        str(person_id),
+        [str(person_id) for person_id in person_ids],
+        gone.status_code,
+        _headers(gone),
+        bytes(gone.body),
     )
     return erased
+
+
+def _headers(response: Response) -> str:
+    return json.dumps(
+        [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+    )

@@ -40,6 +40,11 @@ T = TypeVar("T")
 Row = TypeVar("Row")
 
 
+class MomentNotValid(Refused):
+    status = 422
+    title = "The moment is out of range"
+
+
 class CursorNotValid(Refused):
     status = 422
     title = "The cursor is not valid"
@@ -93,9 +98,20 @@ def _page_request(
     # The database's clock is meant, not the service's: rows are stamped by it. LATE allows for it.
     return PageRequest(
         limit=limit,
-        updated_since=None if updated_since is None else updated_since.astimezone(UTC) - LATE,
+        updated_since=None if updated_since is None else _with_late(updated_since),
         as_of=datetime.now(UTC),
     )
+
+
+def _with_late(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC) - LATE
+    except OverflowError:
+        raise MomentNotValid(
+            f"Nothing changed at {moment.isoformat()}: take `as_of` of the walk before, or leave "
+            "updated_since out to get all.",
+            errors=[("/query/updated_since", "A moment of our time, in UTC.")],
+        ) from None
 
 
 PageQuery = Annotated[PageRequest, Depends(_page_request)]
@@ -156,11 +172,12 @@ def _read(cursor: str) -> PageRequest:
     try:
         packed = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
         content = _Cursor.model_validate_json(packed, strict=False)
-    except (ValueError, binascii.Error):
+        since = None if content.s is None else content.s.astimezone(UTC)
+    except (ValueError, OverflowError, binascii.Error):
         raise _not_valid() from None
     return PageRequest(
         limit=DEFAULT_LIMIT,
-        updated_since=content.s,
+        updated_since=since,
         as_of=content.b,
         after_key=tuple(content.k),
     )

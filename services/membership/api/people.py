@@ -218,8 +218,7 @@ async def erase(person_id: UUID, tx: Tx, _: Nothing | None = None) -> ErasedOut:
     person, facts = person.erase()
     if facts:
         await store.erase(tx.connection, person)
-        for each in (person.person_id, *person.merged_ids):
-            await erase_answers_about(tx.connection, each)
+        await erase_answers_about(tx.connection, person.person_id, *person.merged_ids)
         tx.record(*facts)
     return ErasedOut(person_id=person_id, erased=True)
 

@@ -84,11 +84,11 @@ class ProgressOut(BaseModel):
 async def import_file(
     request: Request, today: Today, actor: Annotated[Actor, Depends(require("office"))]
 ) -> Response:
-    attempt_of(request, b"", actor.subject)  # refuses a missing key before the file is sent
+    attempt_of(request, b"", actor)  # refuses a missing key before the file is sent
     spool = Spool()
     try:
         digest = await _receive(request, spool)
-        attempt = attempt_of(request, digest, actor.subject)
+        attempt = attempt_of(request, digest, actor)
         assert attempt is not None
         importing = _Import(context_of(request), actor, attempt, today)
         answered = await importing.answer_before()

@@ -67,7 +67,7 @@ async def people(
            {"" if among is None else "AND person.person_id = ANY ($4)"}
          ORDER BY person.person_id
          LIMIT $3
-        """,  # noqa: S608 - our own words
+        """,
         page.after,
         page.updated_since,
         page.fetch,

@@ -72,6 +72,7 @@ async def test_erasing_a_person_deletes_every_copy_and_keeps_the_facts(office: O
     body = {"name": "Ada Uniquename", "email": "unique@example.org"}
     created = await office.say("POST", "/people", body, key="ada")
     person = created.json()
+    sent = body
     path = f"/people/{person['person_id']}"
     post = {"school_id": school["school_id"], "role": "other", "appointed_on": "2026-09-01"}
     await office.do(f"{path}/posts", post)
@@ -97,6 +98,8 @@ async def test_erasing_a_person_deletes_every_copy_and_keeps_the_facts(office: O
     before = await office.types()
     await office.do(f"{path}/erasure")
     assert await office.types() == before, "erasing again says nothing new"
+    again = await office.say("POST", "/people", sent, key="ada")
+    assert problem(again) == (410, "answer-erased")
     assert (await office.look("/people"))["items"] == []
 
 

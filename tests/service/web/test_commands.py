@@ -57,6 +57,21 @@ async def test_keys_of_different_people_do_not_meet(api: Api) -> None:
     assert await api.names() == ["lamp", "lamp"]
 
 
+async def test_an_answer_is_not_given_to_who_may_see_something_else(api: Api) -> None:
+    first = await api.make("lamp", key="one", **api.token("adviser", networks=[uuid4()]))
+    for other in (api.token("adviser", networks=[uuid4()]), api.token("office")):
+        response = await api.make("lamp", key="one", **other)
+        assert "idempotency-replayed" not in response.headers
+        assert response.json()["id"] != first.json()["id"]
+
+
+async def test_a_path_that_no_route_can_have_is_refused(api: Api) -> None:
+    sent = {**api.token(), "Idempotency-Key": "one"}
+    response = await api.client.delete("/things/" + "x" * 6000, headers=sent)
+    assert response.status_code == 414
+    assert response.json()["type"].endswith("/path-too-long")
+
+
 async def test_a_refused_command_leaves_nothing_and_may_be_tried_again(api: Api) -> None:
     assert (await api.make("taken", key="one")).status_code == 409
     assert await api.names() == []
@@ -97,8 +112,14 @@ async def test_answers_about_an_erased_person_are_erased(api: Api) -> None:
     thing = (await api.make("lamp", key="one")).json()
     await api.make("chair", key="two")
     async with api.pool.acquire() as connection:
-        assert await erase_answers_about(connection, UUID(thing["id"])) == 1
-    assert await api.pool.fetchval("SELECT key FROM idempotency") == "two"
+        assert await erase_answers_about(connection, UUID(thing["id"]), uuid4()) == 1
+    again = await api.make("lamp", key="one")
+    assert (again.status_code, again.headers["idempotency-replayed"]) == (410, "true")
+    assert again.json()["type"].endswith("/answer-erased")
+    assert again.headers["content-type"] == "application/problem+json"
+    assert thing["id"] not in again.text
+    assert "idempotency-replayed" in (await api.make("chair", key="two")).headers
+    assert await api.names() == ["chair", "lamp"], "it is not done again"
 
 
 async def test_a_deadlocks_victim_tries_again(api: Api) -> None:

@@ -1,5 +1,7 @@
 """A walk over pages sees each row, and the next walk what it could not see."""
 
+import base64
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -40,6 +42,17 @@ async def walk(api: Api, **query: Any) -> list[str]:
 async def test_a_walk_sees_each_row_once(api: Api, limit: int) -> None:
     await add(api, *range(1, 7))
     assert await walk(api, limit=limit) == [f"thing {number}" for number in range(1, 7)]
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"])
+async def test_a_moment_at_the_end_of_time_is_refused(api: Api, moment: str) -> None:
+    crafted = json.dumps({"k": [str(thing_id(1))], "s": moment, "b": "2026-01-01T00:00:00Z"})
+    cursor = base64.urlsafe_b64encode(crafted.encode()).decode()
+    query = {"updated_since": moment}
+    answer = await api.client.get("/things", params=query, headers=api.token())
+    assert answer.status_code == 422, answer.text
+    answer = await api.client.get("/things", params={"cursor": cursor}, headers=api.token())
+    assert answer.status_code in (200, 422), answer.text
 
 
 async def test_an_empty_list_has_one_page(api: Api) -> None:

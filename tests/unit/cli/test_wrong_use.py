@@ -147,6 +147,17 @@ def test_a_token_carries_role_subject_scope_and_lifetime(
     assert (home / "issuer" / "jwks.json").exists()
 
 
+def test_tokens_of_different_scopes_have_different_subjects(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    subjects = set()
+    for network in ("0b7c0f52-6b8e-4a3f-9f0e-0d5c6a7b8c9d", "1b7c0f52-6b8e-4a3f-9f0e-0d5c6a7b8c9d"):
+        assert invoke(["token", "--role", "adviser", "--network", network]) == 0
+        token = capsys.readouterr().out.strip()
+        subjects.add(jwt.decode(token, options={"verify_signature": False})["sub"])
+    assert len(subjects) == 2
+
+
 def test_a_token_without_the_scope_of_its_role_is_remarked_upon(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
