@@ -68,8 +68,16 @@ class Choices(Part):
 
 
 def years_between(first: date | None, last: date | None, today: date) -> list[str]:
-    """The years in which anything happens, and this one, latest first."""
-    this_year = ProgrammeYear.of(today).first_year
-    earliest = max(FIRST_YEAR, min(this_year, ProgrammeYear.of(first or today).first_year))
-    latest = min(LAST_YEAR, max(this_year, ProgrammeYear.of(last or today).first_year))
+    """The years in which anything happens, and this one, latest first.
+
+    A date that somebody mistyped may be of no programme year at all: the nearest that is reported
+    stands for it.
+    """
+    earliest = _nearest_year(min(today, first or today))
+    latest = _nearest_year(max(today, last or today))
     return [str(ProgrammeYear(year)) for year in range(latest, earliest - 1, -1)]
+
+
+def _nearest_year(day: date) -> int:
+    opens, ends = ProgrammeYear(FIRST_YEAR).first_day, ProgrammeYear(LAST_YEAR).last_day
+    return ProgrammeYear.of(min(max(day, opens), ends)).first_year

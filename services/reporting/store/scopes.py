@@ -131,11 +131,11 @@ async def dates(connection: asyncpg.Connection) -> tuple[date | None, date | Non
         """
         SELECT min(day), max(day)
           FROM (SELECT min(established_on) AS day FROM network
-                 UNION ALL SELECT min(joined_on) FROM membership
+                 UNION ALL SELECT min(joined_on) FROM membership WHERE NOT void
                  UNION ALL SELECT min(date) FROM network_day
                  UNION ALL SELECT min(date) FROM development_day
                  UNION ALL SELECT min(earned_on) FROM credit WHERE NOT revoked
-                 UNION ALL SELECT max(joined_on) FROM membership
+                 UNION ALL SELECT max(joined_on) FROM membership WHERE NOT void
                  UNION ALL SELECT max(date) FROM network_day
                  UNION ALL SELECT max(date) FROM development_day
                  UNION ALL SELECT max(earned_on) FROM credit WHERE NOT revoked) AS days

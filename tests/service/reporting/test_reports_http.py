@@ -4,7 +4,7 @@ import csv
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
@@ -12,10 +12,11 @@ import httpx
 import pytest_asyncio
 
 from shared.clock import FixedClock
-from shared.events.vocabulary import Role
+from shared.events import membership
+from shared.events.vocabulary import Pathway, Role
 from shared.web import LocalIssuer
 from tests.conftest import Start, Started
-from tests.service.reporting.log import Log, a_year, named, on, take_in
+from tests.service.reporting.log import GOOD, Log, a_year, named, on, take_in
 
 NATIONAL = "/reports/2025-26"
 NORTH = f"{NATIONAL}/networks/{named('North')}"
@@ -215,3 +216,27 @@ async def test_the_schools_of_a_network_can_be_chosen(reporting: Reporting) -> N
     assert [school["name"] for school in schools] == ["Birch", "Cedar"]
     other = await reporting.get(path, "adviser", networks=[named("North")])
     assert other.status_code == 404
+
+
+async def test_an_odd_date_leaves_the_choices_to_everybody(reporting: Reporting) -> None:
+    odd = Log()
+    odd.joined("Oak", "North", date(1066, 10, 14))
+    odd.scheduled("Far off", date(9998, 1, 1), "North")
+    await reporting.take_in(odd, 2)
+    answer = await reporting.get("/choices")
+    assert answer.status_code == 200
+    assert (answer.json()["years"][0], answer.json()["years"][-1]) == ("2100-01", "2000-01")
+
+
+async def test_a_void_membership_adds_no_years_to_the_choices(reporting: Reporting) -> None:
+    log = Log()
+    membership_id = log.joined("Oak", "North", date(2001, 10, 1))
+    log.add(
+        membership.MembershipCorrected(
+            school_id=named("Oak"), membership_id=membership_id, wrong=("void",),
+            network_id=named("North"), pathway=Pathway.PARTNER_SCHOOLS,
+            joined_on=date(2001, 10, 1), ends_on=date(2004, 9, 30), starting_point=GOOD, void=True,
+        )
+    )  # fmt: skip
+    await reporting.take_in(log, 2)
+    assert (await reporting.get("/choices")).json()["years"] == ["2025-26", "2024-25"]

@@ -123,3 +123,16 @@ def test_the_years_to_choose_end_with_this_one_or_what_is_planned() -> None:
     assert domain.years_between(date(2025, 3, 1), date(2027, 10, 1), today) == [
         "2027-28", "2026-27", "2025-26", "2024-25",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "earliest", "latest"),
+    [(date.min, None, "2000-01", "2026-27"), (date(1899, 9, 1), None, "2000-01", "2026-27"),
+     (None, date.max, "2026-27", "2100-01"), (date(2026, 11, 25), date(3000, 9, 1), "2026-27",
+     "2100-01")],
+)  # fmt: skip
+def test_a_date_of_no_programme_year_leaves_the_years_that_are_reported(
+    first: date | None, last: date | None, earliest: str, latest: str
+) -> None:
+    years = domain.years_between(first, last, date(2026, 11, 25))
+    assert (years[-1], years[0]) == (earliest, latest)
