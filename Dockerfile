@@ -39,7 +39,7 @@ USER 10001:10001
 WORKDIR /var/lib/aspire
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=8s --start-period=30s --retries=3 \
+HEALTHCHECK --interval=10s --timeout=8s --start-period=60s --retries=6 \
     CMD ["python", "-m", "deploy.compose.ready"]
 ENTRYPOINT ["aspire"]
 CMD ["run", "membership"]

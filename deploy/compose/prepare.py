@@ -9,6 +9,8 @@ import logging
 import sys
 from pathlib import Path
 
+import asyncpg
+
 from deploy.cli.app import invoke
 from deploy.embedded.instance import SERVICES
 from shared.database import wait_for_database
@@ -43,7 +45,14 @@ def main(arguments: list[str]) -> int:
         return 2
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     settings = Settings()
-    asyncio.run(wait(settings))
+    try:
+        asyncio.run(wait(settings))
+    except asyncpg.InvalidAuthorizationSpecificationError as refused:
+        sys.stderr.write(
+            f"PostgreSQL refuses a service: {refused}. Its roles and passwords are made on the "
+            "first start only; `docker compose down --volumes` removes the data and begins anew.\n"
+        )
+        return 1
     if code := invoke(["migrate"]):
         return code
     sys.stdout.write(f"public keys: {publish_keys(settings, Path(arguments[0]))}\n")
