@@ -53,6 +53,7 @@ from services.scheduling.domain.places import (
 from services.scheduling.domain.register import (
     NobodyBooked,
     PlaceNotOnRegister,
+    PresentTwice,
     RegisterRefused,
 )
 
@@ -90,6 +91,7 @@ __all__ = [
     "PlaceNotOnRegister",
     "PlaceStatus",
     "PlacesRefused",
+    "PresentTwice",
     "RegisterRefused",
     "SchoolNotAMember",
     "SchoolNotInNetwork",

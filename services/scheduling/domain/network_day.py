@@ -27,6 +27,7 @@ from services.scheduling.domain.places import (
 from services.scheduling.domain.register import (
     NobodyBooked,
     PlaceNotOnRegister,
+    check_present_once,
     check_register,
     entry_of,
 )
@@ -186,6 +187,7 @@ class NetworkDay:
         place = Place(
             place_id=place_id,
             person_id=person_id,
+            booked_as=person_id,
             school_id=applicant.school.school_id,
             role=role,
             status=PlaceStatus.WAITING if full else PlaceStatus.BOOKED,
@@ -203,7 +205,7 @@ class NetworkDay:
         released = events.PlaceReleased(
             day_id=self.day_id,
             place_id=place_id,
-            person_id=place.person_id,
+            person_id=place.booked_as,
             school_id=place.school_id,
         )
         day = self._changed(replace(place, status=PlaceStatus.RELEASED))
@@ -244,6 +246,7 @@ class NetworkDay:
                 for place in self.applications
             ),
         )
+        check_present_once(day.booked, "#/register")
         return day, events.NetworkDayHeld(
             day_id=self.day_id,
             network_ids=self.network_ids,
@@ -276,19 +279,22 @@ class NetworkDay:
             )
         if place.attendance is attendance:
             return self, None
+        day = self._changed(replace(place, attendance=attendance))
+        if attendance.present and not place.attendance.present:
+            check_present_once(day.booked, "#/attendance")
         corrected = events.AttendanceCorrected(
             day_id=self.day_id,
             date=self.date,
             strand=self.strand,
             hours=self.hours,
             place_id=place_id,
-            person_id=place.person_id,
+            person_id=place.booked_as,
             school_id=place.school_id,
             role=place.role,
             was=place.attendance,
             attendance=attendance,
         )
-        return self._changed(replace(place, attendance=attendance)), corrected
+        return day, corrected
 
     def place(self, place_id: UUID) -> Place:
         """The place of that id.
@@ -325,7 +331,7 @@ class NetworkDay:
         return events.PlaceBooked(
             day_id=self.day_id,
             place_id=place.place_id,
-            person_id=place.person_id,
+            person_id=place.booked_as,
             school_id=place.school_id,
             from_waiting_list=from_waiting_list,
         )
@@ -334,7 +340,7 @@ class NetworkDay:
         return events.PlaceWaitlisted(
             day_id=self.day_id,
             place_id=place.place_id,
-            person_id=place.person_id,
+            person_id=place.booked_as,
             school_id=place.school_id,
             number=place.number,
         )

@@ -48,10 +48,15 @@ class PlaceAlreadyReleased(Refused):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A person's application for a day. `number` counts the day's applications in their order."""
+    """A person's application for a day. `number` counts the day's applications in their order.
+
+    `booked_as` is the id under which it was booked, and the one that its events carry for good:
+    what they caused elsewhere is kept under it. `person_id` is the person that stays.
+    """
 
     place_id: UUID
     person_id: UUID
+    booked_as: UUID
     school_id: UUID
     role: Role
     status: PlaceStatus

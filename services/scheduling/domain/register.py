@@ -25,6 +25,11 @@ class PlaceNotOnRegister(Refused):
     title = "The place is not on the register"
 
 
+class PresentTwice(Refused):
+    status = 422
+    title = "A person is present twice"
+
+
 def check_register(booked: Sequence[Place], register: Sequence[tuple[UUID, Attendance]]) -> None:
     """Refuses a register that leaves out a booked place, repeats one, or names another.
 
@@ -54,12 +59,36 @@ def check_register(booked: Sequence[Place], register: Sequence[tuple[UUID, Atten
         )
 
 
+def check_present_once(booked: Sequence[Place], pointer: str) -> None:
+    """Refuses two present entries of one person, whose records were merged after the booking."""
+    present: dict[UUID, list[Place]] = {}
+    for place in booked:
+        if place.attendance is not None and place.attendance.present:
+            present.setdefault(place.person_id, []).append(place)
+    faults = [
+        FieldError(
+            pointer,
+            f"places {' and '.join(str(place.place_id) for place in places)} are both of "
+            f"person {person_id}",
+        )
+        for person_id, places in present.items()
+        if len(places) > 1
+    ]
+    if faults:
+        raise PresentTwice(
+            "Records that were merged are one person, who is present once: "
+            + "; ".join(fault.detail for fault in faults)
+            + ". Keep one of the places present, and have the other absent.",
+            errors=faults,
+        )
+
+
 def entry_of(place: Place) -> RegisterEntry:
     """The entry that the event carries for a place with attendance."""
     assert place.attendance is not None
     return RegisterEntry(
         place_id=place.place_id,
-        person_id=place.person_id,
+        person_id=place.booked_as,
         school_id=place.school_id,
         role=place.role,
         attendance=place.attendance,

@@ -111,7 +111,7 @@ async def _save_places(
         """,
         day_id,
         [place.place_id for place in places],
-        [place.person_id for place in places],
+        [place.booked_as for place in places],
         [place.school_id for place in places],
         [place.role for place in places],
         [place.status for place in places],
@@ -261,8 +261,8 @@ async def places_page(
 async def _with_places(connection: asyncpg.Connection, row: asyncpg.Record) -> NetworkDay:
     places = await connection.fetch(
         """
-        SELECT place_id, person_that_stays(person_id) AS person_id, school_id, role, status,
-               number, attendance
+        SELECT place_id, person_that_stays(person_id) AS person_id, person_id AS booked_as,
+               school_id, role, status, number, attendance
           FROM place
          WHERE day_id = $1
          ORDER BY number
@@ -288,6 +288,7 @@ def _place(row: asyncpg.Record) -> Place:
     return Place(
         place_id=row["place_id"],
         person_id=row["person_id"],
+        booked_as=row["booked_as"],
         school_id=row["school_id"],
         role=Role(row["role"]),
         status=PlaceStatus(row["status"]),

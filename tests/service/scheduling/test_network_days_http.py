@@ -150,6 +150,49 @@ async def test_a_person_has_one_place_under_every_id_and_may_rebook(world: World
     assert (await world.place(day, merged, school_id))["person_id"] == str(stays)
 
 
+async def test_events_of_a_place_keep_the_id_that_it_was_booked_under(world: World) -> None:
+    network_id = await world.network()
+    school_id = await world.school(network_id)
+    stays, merged = await world.leaders(school_id, 2)
+    day = await world.day(network_id)
+    path = f"/network-days/{day['day_id']}"
+    place = await world.place(day, merged, school_id)
+    await world.post(f"{path}/hold", register([place]))
+    await world.tell(said.PeopleMerged(person_id=stays, merged_person_id=merged))
+    correction = f"{path}/places/{place['place_id']}/attendance-correction"
+    answer = await world.post(correction, {"attendance": "absent"})
+    assert answer["person_id"] == str(stays)
+    await world.post(f"{path}/reopen")
+    await world.post(f"{path}/hold", register([place]))
+    await world.post(f"{path}/reopen")
+    await world.post(f"{path}/places/{place['place_id']}/release")
+    told = [
+        body["entries"][0]["person_id"] if name == "NetworkDayHeld" else body["person_id"]
+        for name, body in await world.events(day["day_id"])
+        if "entries" in body or "person_id" in body
+    ]
+    assert told == [str(merged)] * 5
+
+
+async def test_a_person_of_two_merged_records_is_present_once(world: World) -> None:
+    network_id = await world.network()
+    school_id = await world.school(network_id)
+    stays, merged = await world.leaders(school_id, 2)
+    day = await world.day(network_id)
+    path = f"/network-days/{day['day_id']}"
+    first, second = [await world.place(day, person, school_id) for person in (stays, merged)]
+    await world.tell(said.PeopleMerged(person_id=stays, merged_person_id=merged))
+    refused = await world.post(f"{path}/hold", register([first, second]), expect=422)
+    assert refused["type"].endswith("/present-twice")
+    assert all(place["place_id"] in refused["detail"] for place in (first, second))
+    entries = register([first])["register"] + register([second], "absent")["register"]
+    await world.post(f"{path}/hold", {"register": entries})
+    correction = f"{path}/places/{second['place_id']}/attendance-correction"
+    refused = await world.post(correction, {"attendance": "late"}, expect=422)
+    assert pointers(refused) == ["#/attendance"]
+    await world.post(correction, {"attendance": "excused"})
+
+
 async def test_a_register_with_faulty_entries_is_refused_whole(world: World) -> None:
     network_id = await world.network()
     school_id = await world.school(network_id)
