@@ -9,6 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from services.membership.api.days import AnyDay
 from services.membership.api.sight import READERS, Sight, sight_of
 from services.membership.domain.group import Group, Stay
 from services.membership.store import groups as store
@@ -34,11 +35,11 @@ class GroupToRename(BaseModel):
 
 class SchoolToTakeIn(BaseModel):
     school_id: UUID
-    joined_on: date
+    joined_on: AnyDay
 
 
 class SchoolToLetGo(BaseModel):
-    left_on: date = Field(description="The first day outside the group")
+    left_on: AnyDay = Field(description="The first day outside the group")
 
 
 class StayOut(BaseModel):

@@ -9,6 +9,7 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field, model_validator
 
+from services.membership.api.days import ProgrammeDay
 from services.membership.api.sight import READERS, sight_of
 from services.membership.domain.membership import InGroup, Membership
 from services.membership.store import memberships as store
@@ -27,10 +28,10 @@ class SchoolToJoin(BaseModel):
     """The school by our id or by its URN."""
 
     school_id: UUID | None = None
-    urn: int | None = None
+    urn: int | None = Field(None, ge=100_000, le=999_999)
     network_id: UUID
     pathway: Pathway
-    joined_on: date
+    joined_on: ProgrammeDay
     starting_point: StartingPoint
     group_id: UUID | None = Field(None, description="Needed on the pathway connect")
 
@@ -43,23 +44,23 @@ class SchoolToJoin(BaseModel):
 
 class Move(BaseModel):
     network_id: UUID
-    moved_on: date = Field(description="The first day in the new network")
+    moved_on: ProgrammeDay = Field(description="The first day in the new network")
 
 
 class Pause(BaseModel):
-    paused_on: date
+    paused_on: ProgrammeDay
 
 
 class Resumption(BaseModel):
-    resumed_on: date
+    resumed_on: ProgrammeDay
 
 
 class Completion(BaseModel):
-    completed_on: date = Field(description="The last day of the membership")
+    completed_on: ProgrammeDay = Field(description="The last day of the membership")
 
 
 class Leaving(BaseModel):
-    left_on: date = Field(description="The last day of the membership")
+    left_on: ProgrammeDay = Field(description="The last day of the membership")
     reason: LeavingReason
 
 
@@ -72,7 +73,7 @@ class Correction(BaseModel):
     wrong: list[Correctable] = Field(min_length=1)
     network_id: UUID | None = None
     pathway: Pathway | None = None
-    joined_on: date | None = None
+    joined_on: ProgrammeDay | None = None
     starting_point: StartingPoint | None = None
     group_id: UUID | None = None
     void: bool | None = Field(None, description="true: the school should never have joined")

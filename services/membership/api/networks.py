@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from services.membership.api.days import ProgrammeDay
 from services.membership.api.sight import READERS, sight_of
 from services.membership.domain.network import Network
 from services.membership.store import networks as store
@@ -21,7 +22,7 @@ OFFICE = Depends(require("office"))
 class NetworkToEstablish(BaseModel):
     name: str = Field(examples=["Solent"])
     region: Region
-    established_on: date
+    established_on: ProgrammeDay
 
 
 class NetworkToRename(BaseModel):
@@ -29,16 +30,18 @@ class NetworkToRename(BaseModel):
 
 
 class NetworkToClose(BaseModel):
-    closed_on: date = Field(description="The network's last day")
+    closed_on: ProgrammeDay = Field(description="The network's last day")
 
 
 class AdviserToAssign(BaseModel):
     person_id: UUID
-    assigned_on: date
+    assigned_on: ProgrammeDay
 
 
 class AdviserToUnassign(BaseModel):
-    unassigned_on: date = Field(description="The first day on which the adviser no longer is")
+    unassigned_on: ProgrammeDay = Field(
+        description="The first day on which the adviser no longer is"
+    )
 
 
 class AdviserOut(BaseModel):
@@ -73,6 +76,12 @@ class NetworkOut(BaseModel):
             ],
         )
 
+    @classmethod
+    def seen_by(cls, actor: Actor, network: Network) -> "NetworkOut":
+        """Operations sees nothing of people, ids of advisers neither."""
+        out = cls.of(network)
+        return out.model_copy(update={"advisers": []}) if actor.role == "operations" else out
+
 
 @router.post("", status_code=201, summary="Establish a network", dependencies=[OFFICE])
 async def establish_network(body: NetworkToEstablish, tx: Tx) -> NetworkOut:
@@ -92,7 +101,12 @@ async def list_networks(
 ) -> Page[NetworkOut]:
     sight = await sight_of(read, actor, today)
     networks = await store.networks(read, page, visible=sight.networks, region=region)
-    return Page.of(page, networks, NetworkOut.of, key=lambda network: network.network_id)
+    return Page.of(
+        page,
+        networks,
+        lambda network: NetworkOut.seen_by(actor, network),
+        key=lambda network: network.network_id,
+    )
 
 
 @router.get("/{network_id}", summary="Look at a network")
@@ -103,7 +117,7 @@ async def get_network(
     actor: Annotated[Actor, Depends(require(*READERS))],
 ) -> NetworkOut:
     (await sight_of(read, actor, today)).check_network(network_id)
-    return NetworkOut.of(await store.network(read, network_id))
+    return NetworkOut.seen_by(actor, await store.network(read, network_id))
 
 
 @router.patch("/{network_id}", summary="Rename a network", dependencies=[OFFICE])
@@ -123,7 +137,7 @@ async def rename_network(network_id: UUID, body: NetworkToRename, tx: Tx) -> Net
 )
 async def close_network(network_id: UUID, body: NetworkToClose, tx: Tx) -> NetworkOut:
     network = await store.network(tx.connection, network_id, "FOR UPDATE")
-    members = await store.count_members(tx.connection, network_id)
+    members = await store.count_members(tx.connection, network_id, body.closed_on)
     network, closed = network.close(body.closed_on, members)
     await store.save_network(tx.connection, network)
     tx.record(closed)
@@ -135,8 +149,9 @@ async def close_network(network_id: UUID, body: NetworkToClose, tx: Tx) -> Netwo
 )
 async def assign_adviser(network_id: UUID, body: AdviserToAssign, tx: Tx) -> NetworkOut:
     network = await store.network(tx.connection, network_id, "FOR UPDATE")
-    (await people.locked_person(tx.connection, body.person_id)).check_usable()
-    network, assigned = network.assign(body.person_id, body.assigned_on)
+    person = await people.locked_person(tx.connection, body.person_id)
+    person.check_usable()
+    network, assigned = network.assign(person.person_id, body.assigned_on, person.merged_ids)
     await store.save_network(tx.connection, network)
     tx.record(assigned)
     return NetworkOut.of(network)
@@ -151,7 +166,10 @@ async def unassign_adviser(
     network_id: UUID, person_id: UUID, body: AdviserToUnassign, tx: Tx
 ) -> NetworkOut:
     network = await store.network(tx.connection, network_id, "FOR UPDATE")
-    network, unassigned = network.unassign(person_id, body.unassigned_on)
+    person = await people.person(tx.connection, person_id)
+    if person.merged_into is not None:
+        person = await people.person(tx.connection, person.merged_into)
+    network, unassigned = network.unassign(person.person_id, body.unassigned_on, person.merged_ids)
     await store.save_network(tx.connection, network)
-    tx.record(unassigned)
+    tx.record(*unassigned)
     return NetworkOut.of(network)

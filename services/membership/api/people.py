@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
+from services.membership.api.days import AnyDay
 from services.membership.api.sight import (
     READERS_OF_PEOPLE,
     STAFF_OFFICES,
@@ -45,7 +46,7 @@ class PostNeeded(Invalid):
 class PostToFill(BaseModel):
     school_id: UUID
     role: Role
-    appointed_on: date
+    appointed_on: AnyDay
 
 
 class PersonToIntroduce(BaseModel):
@@ -62,7 +63,7 @@ class ProfileChange(BaseModel):
 
 
 class PostToLeave(BaseModel):
-    left_on: date = Field(description="The last day in the post")
+    left_on: AnyDay = Field(description="The last day in the post")
 
 
 class PersonToMerge(BaseModel):

@@ -8,6 +8,7 @@ import asyncpg
 from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, Field
 
+from services.membership.api.days import AnyDay
 from services.membership.api.sight import READERS, sight_of
 from services.membership.domain.school import School
 from services.membership.store import memberships
@@ -23,16 +24,16 @@ OFFICE = Depends(require("office"))
 
 class UrnChange(BaseModel):
     new_urn: int = Field(examples=[148213])
-    changed_on: date = Field(description="The first day under the new URN")
+    changed_on: AnyDay = Field(description="The first day under the new URN")
 
 
 class SchoolToClose(BaseModel):
-    closed_on: date = Field(description="The school's last day")
+    closed_on: AnyDay = Field(description="The school's last day")
 
 
 class InspectionToRecord(StartingPoint):
     judgement: Judgement
-    inspected_on: date
+    inspected_on: AnyDay
 
     @property
     def inspection(self) -> StartingPoint:

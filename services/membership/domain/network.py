@@ -1,5 +1,6 @@
 """A network: established on a date, served by advisers, closable once no school is in it."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
@@ -72,12 +73,13 @@ class Network:
         return replace(self, name=name), renamed
 
     def close(self, closed_on: date, members: int) -> tuple[Self, events.NetworkClosed]:
-        """`members` are the schools whose membership of it is active or paused."""
+        """`members` are the schools whose membership of it goes on, or ends after `closed_on`."""
         self._check_open()
         if members:
             raise NetworkHasMembers(
-                f"{members} member schools are in the network {self.name}. Move them to another "
-                "network, or complete or end their memberships, before you close it."
+                f"{members} member schools are in the network {self.name} after {closed_on}. Move "
+                "them to another network, complete or end their memberships, or close it when the "
+                "last of these has ended."
             )
         if closed_on < self.established_on:
             raise NetworkDatesRefused(
@@ -88,7 +90,10 @@ class Network:
         closed = events.NetworkClosed(network_id=self.network_id, closed_on=closed_on)
         return replace(self, closed_on=closed_on), closed
 
-    def assign(self, person_id: UUID, assigned_on: date) -> tuple[Self, events.AdviserAssigned]:
+    def assign(
+        self, person_id: UUID, assigned_on: date, merged_ids: Collection[UUID] = ()
+    ) -> tuple[Self, events.AdviserAssigned]:
+        """`merged_ids` are the other records of the person."""
         self._check_open()
         if assigned_on < self.established_on:
             raise NetworkDatesRefused(
@@ -97,7 +102,7 @@ class Network:
                 errors=[("#/assigned_on", f"{self.established_on} or later")],
             )
         for known in self.assignments:
-            if known.person_id == person_id and (
+            if known.person_id in (person_id, *merged_ids) and (
                 known.unassigned_on is None or assigned_on < known.unassigned_on
             ):
                 raise AdviserAlreadyAssigned(
@@ -113,27 +118,35 @@ class Network:
         return replace(self, assignments=(*self.assignments, assignment)), assigned
 
     def unassign(
-        self, person_id: UUID, unassigned_on: date
-    ) -> tuple[Self, events.AdviserUnassigned]:
-        current = next(
-            (a for a in self.assignments if a.person_id == person_id and a.unassigned_on is None),
-            None,
-        )
-        if current is None:
+        self, person_id: UUID, unassigned_on: date, merged_ids: Collection[UUID] = ()
+    ) -> tuple[Self, Sequence[events.AdviserUnassigned]]:
+        """Under each record of the person, `merged_ids` among them, that is assigned."""
+        current = [
+            each
+            for each in self.assignments
+            if each.person_id in (person_id, *merged_ids) and each.unassigned_on is None
+        ]
+        if not current:
             raise AdviserNotAssigned(
                 f"Person {person_id} is no adviser of the network {self.name} at the moment."
             )
-        if unassigned_on < current.assigned_on:
+        latest = max(each.assigned_on for each in current)
+        if unassigned_on < latest:
             raise NetworkDatesRefused(
-                f"The adviser was assigned on {current.assigned_on} and cannot be unassigned "
+                f"The adviser was assigned on {latest} and cannot be unassigned "
                 f"before that, on {unassigned_on}.",
-                errors=[("#/unassigned_on", f"{current.assigned_on} or later")],
+                errors=[("#/unassigned_on", f"{latest} or later")],
             )
-        ended = replace(current, unassigned_on=unassigned_on)
-        assignments = tuple(ended if a is current else a for a in self.assignments)
-        return replace(self, assignments=assignments), events.AdviserUnassigned(
-            network_id=self.network_id, person_id=person_id, unassigned_on=unassigned_on
+        assignments = tuple(
+            replace(each, unassigned_on=unassigned_on) if each in current else each
+            for each in self.assignments
         )
+        return replace(self, assignments=assignments), [
+            events.AdviserUnassigned(
+                network_id=self.network_id, person_id=each.person_id, unassigned_on=unassigned_on
+            )
+            for each in current
+        ]
 
     def check_has(self, day: date, field: str) -> None:
         """Whether a school may be in it from `day` on; `field` names the date in the request."""

@@ -7,6 +7,7 @@ is refused, and nothing of it is imported.
 
 import codecs
 import gzip
+import lzma
 import tempfile
 import zipfile
 import zlib
@@ -73,13 +74,15 @@ class Spool:
         try:
             for chunk in _unpacked(self._arrived):
                 text.write(chunk)
-        except (EOFError, zlib.error) as error:
+        except gzip.BadGzipFile as error:
+            raise NoRegister(f"The file cannot be unpacked: {error}.") from None
+        except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # not bzip2's word for damage, but the disk's
             raise RegisterCutOff(
                 f"The packed file is cut off or damaged ({error}). Nothing was imported; "
                 "fetch it again and send it whole."
             ) from None
-        except gzip.BadGzipFile as error:
-            raise NoRegister(f"The file cannot be unpacked: {error}.") from None
         return text.finished()
 
 

@@ -1,6 +1,7 @@
 """Networks and their advisers."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Literal
 from uuid import UUID
 
@@ -90,10 +91,16 @@ async def save_network(connection: asyncpg.Connection, network: Network) -> None
     )
 
 
-async def count_members(connection: asyncpg.Connection, network_id: UUID) -> int:
-    """The schools whose membership of the network is active or paused."""
+async def count_members(connection: asyncpg.Connection, network_id: UUID, closed_on: date) -> int:
+    """The schools whose membership of the network goes on, or ends after the day."""
     members: int = await connection.fetchval(
-        "SELECT count(*) FROM membership WHERE network_id = $1 AND ended_on IS NULL", network_id
+        """
+        SELECT count(*)
+          FROM membership
+         WHERE network_id = $1 AND NOT void AND (ended_on IS NULL OR ended_on > $2)
+        """,
+        network_id,
+        closed_on,
     )
     return members
 

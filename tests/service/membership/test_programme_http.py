@@ -26,6 +26,56 @@ async def test_a_network_with_member_schools_cannot_be_closed(office: Office) ->
     assert problem(answer) == (409, "network-has-members")
 
 
+async def test_a_network_closes_on_the_last_day_of_its_last_school(office: Office) -> None:
+    membership = await office.member()
+    leave = {"left_on": "2026-12-31", "reason": "other"}
+    await office.do(f"/memberships/{membership['membership_id']}/leave", leave)
+    path = f"/networks/{membership['network_id']}/closure"
+    early = await office.say("POST", path, {"closed_on": "2026-12-30"})
+    assert problem(early) == (409, "network-has-members")
+    await office.do(path, {"closed_on": "2026-12-31"})
+
+
+async def test_a_mistyped_year_is_refused_wherever_a_date_is_given(office: Office) -> None:
+    network, person, school = await office.network(), await office.person(), await office.school()
+    anybody = {"person_id": person["person_id"], "assigned_on": "2206-09-01"}
+    post = {"school_id": school["school_id"], "role": "other", "appointed_on": "0206-09-01"}
+    for path, body in (
+        ("/networks", {"name": "Old", "region": "South East", "established_on": "1026-09-01"}),
+        (f"/networks/{network['network_id']}/closure", {"closed_on": "9999-12-31"}),
+        (f"/networks/{network['network_id']}/advisers", anybody),
+        (f"/people/{person['person_id']}/posts", post),
+        (f"/schools/{school['school_id']}/closure", {"closed_on": "2206-08-31"}),
+    ):
+        refused = await office.say("POST", path, body)
+        assert problem(refused) == (422, "request-not-valid"), path
+        assert "cannot be meant" in refused.json()["errors"][0]["detail"]
+
+
+async def test_an_adviser_of_two_records_is_one(office: Office) -> None:
+    network, stays, goes = await office.network(), await office.person(), await office.person()
+    path = f"/networks/{network['network_id']}/advisers"
+    body = {"person_id": goes["person_id"], "assigned_on": "2026-09-01"}
+    await office.do(path, body)
+    merged = {"merged_person_id": goes["person_id"]}
+    await office.do(f"/people/{stays['person_id']}/merge", merged)
+    again = await office.say("POST", path, {**body, "person_id": stays["person_id"]})
+    assert problem(again) == (409, "adviser-already-assigned")
+    ending = {"unassigned_on": "2026-12-01"}
+    ended = await office.do(f"{path}/{stays['person_id']}/unassignment", ending)
+    assert ended["advisers"][0]["unassigned_on"] == "2026-12-01"
+    name, payload = (await office.events(network["network_id"]))[-1]
+    assert name == "AdviserUnassigned"
+    assert payload is not None
+    assert payload["person_id"] == goes["person_id"], "the record that it was made under"
+    operations = office.token("operations")
+    for found in (
+        await office.look(f"/networks/{network['network_id']}", token=operations),
+        (await office.look("/networks", token=operations))["items"][0],
+    ):
+        assert found["advisers"] == []
+
+
 async def test_an_adviser_is_assigned_once_and_unassigned(office: Office) -> None:
     network, person = await office.network(), await office.person()
     path = f"/networks/{network['network_id']}/advisers"
@@ -60,6 +110,9 @@ REFUSED_JOININGS: list[tuple[Json, tuple[int, str]]] = [
     ({"joined_on": "2025-12-31"}, (422, "network-dates-refused")),
     ({"pathway": "connect"}, (422, "group-needed")),
     ({"urn": 100001}, (422, "request-not-valid")),
+    ({"school_id": None, "urn": 99999999999}, (422, "request-not-valid")),
+    ({"joined_on": "9998-01-01"}, (422, "request-not-valid")),
+    ({"joined_on": "9997-02-28"}, (422, "request-not-valid")),
     ({"school_id": None}, (422, "request-not-valid")),
     ({"school_id": None, "urn": 999999}, (404, "not-found")),
     ({"network_id": "00000000-0000-0000-0000-000000000000"}, (404, "not-found")),

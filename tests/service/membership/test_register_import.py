@@ -21,6 +21,15 @@ def zipped(content: bytes) -> bytes:
     return archive.getvalue()
 
 
+def damaged_zip(method: int) -> bytes:
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("edubasealldata.csv", WHOLE)
+    content = bytearray(archive.getvalue())
+    content[100:400] = b"\xff" * 300
+    return bytes(content)
+
+
 def latin(content: bytes) -> bytes:
     return content.decode().encode("cp1252")
 
@@ -220,6 +229,8 @@ DAMAGED = {
     "no names": (register(THREE, header=("URN", "Town")), "no-register", "EstablishmentName"),
     "gzip": (gzip.compress(WHOLE)[:-200], "register-cut-off", "cut off"),
     "zip": (zipped(WHOLE)[:-200], "register-cut-off", "cut off"),
+    "LZMA in a zip": (damaged_zip(zipfile.ZIP_LZMA), "register-cut-off", "damaged"),
+    "bzip2 in a zip": (damaged_zip(zipfile.ZIP_BZIP2), "register-cut-off", "damaged"),
     "in a value": (WHOLE[:-20], "register-cut-off", "the middle of line 400"),
     "in a row": (WHOLE.rsplit(b",", 3)[0], "register-cut-off", "the middle of line 400"),
 }
