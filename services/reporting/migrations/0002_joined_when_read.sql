@@ -35,31 +35,3 @@ SELECT DISTINCT ON (w.person_id) w.person_id, w.stays
   FROM way AS w
  WHERE NOT EXISTS (SELECT FROM person_merge AS m WHERE m.merged_person_id = w.stays)
  ORDER BY w.person_id, w.stays;
-
--- The network of a school on a date; NULL if it was in none.
-CREATE FUNCTION network_of_school(school uuid, day date) RETURNS uuid
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT p.network_id
-      FROM placement AS p
-     WHERE p.school_id = school
-       AND day BETWEEN p.from_on AND p.to_on
-     ORDER BY p.from_on DESC, p.network_id
-     LIMIT 1
-$$;
-
--- The network, of those that a Network Day is for, that a school's places on it count for: the one
--- that the school was in, or the day's first.
-CREATE FUNCTION network_of_place(school uuid, day date, networks uuid[]) RETURNS uuid
-LANGUAGE sql STABLE PARALLEL SAFE AS $$
-    SELECT CASE
-           WHEN cardinality(networks) = 1 THEN networks[1]
-           ELSE coalesce((SELECT p.network_id
-                            FROM placement AS p
-                           WHERE p.school_id = school
-                             AND p.network_id = ANY (networks)
-                             AND day BETWEEN p.from_on AND p.to_on
-                           ORDER BY p.from_on DESC, p.network_id
-                           LIMIT 1),
-                         networks[1])
-           END
-$$;

@@ -1,10 +1,13 @@
 """The figures of a year, by the definitions, worked out by the real database."""
 
+import json
 from datetime import date
 from decimal import Decimal
 
 import asyncpg
+import pytest
 
+from services.reporting.store import figures
 from shared.clock import ProgrammeYear
 from shared.events import membership, scheduling
 from shared.events.vocabulary import (
@@ -17,7 +20,7 @@ from shared.events.vocabulary import (
     Role,
     Strand,
 )
-from tests.service.reporting.log import GOOD, Log, a_year, named, on, report, take_in
+from tests.service.reporting.log import GOOD, YEAR, Log, a_year, named, on, report, take_in
 
 
 async def test_a_year_adds_up(connection: asyncpg.Connection) -> None:
@@ -213,3 +216,66 @@ async def test_a_year_without_anything_is_zeros(connection: asyncpg.Connection) 
     year = await report(connection)
     assert (year.networks.total, year.cpd_hours.total, year.attendance.rate) == (0, 0, None)
     assert len(year.by_month) == 12
+
+
+async def test_hours_without_a_day_count_where_the_school_was(
+    connection: asyncpg.Connection,
+) -> None:
+    log = a_year()
+    log.credited("Ben", "Birch", on("02-28"), "1", of="before the move")
+    log.credited("Ben", "Birch", on("03-01"), "2", of="after the move")
+    log.credited("Ann", "Elsewhere", on("03-01"), "4", of="in no network")
+    before = await hours_of_parts(connection, a_year())
+    after = await hours_of_parts(connection, log)
+    assert [more - less for less, more in zip(before, after, strict=True)] == [1, 2, 7]
+
+
+async def test_a_place_of_a_school_in_none_of_the_days_networks_counts_for_the_first(
+    connection: asyncpg.Connection,
+) -> None:
+    log = Log()
+    log.held(
+        "Guests", on("11-20"), ["South", "North"],
+        ("Gus", "Guest", Role.OTHER, Attendance.ATTENDED),
+    )  # fmt: skip
+    assert await hours_of_parts(connection, log) == [0, Decimal("5.5"), Decimal("5.5")]
+    south, north = [await report(connection, networks=[name]) for name in ("South", "North")]
+    assert (south.attendance.places, south.leaders.total) == (1, 1)
+    assert (north.attendance.places, north.leaders.total) == (0, 0)
+
+
+async def hours_of_parts(connection: asyncpg.Connection, log: Log) -> list[Decimal]:
+    """Of the North, the South and England."""
+    await take_in(connection, log.events)
+    parts = (["North"], ["South"], None)
+    return [(await report(connection, networks=part)).cpd_hours.total for part in parts]
+
+
+@pytest.mark.parametrize("query", [figures.HOURS, figures.PLACES, figures.LEADERS])
+async def test_a_large_part_is_read_without_a_look_up_for_each_row(
+    connection: asyncpg.Connection, query: str
+) -> None:
+    rows = 5_000
+    await take_in(connection, a_year().events)
+    await connection.execute(
+        """
+        INSERT INTO register_entry
+        SELECT $1, gen_random_uuid(), gen_random_uuid(), $2, 'other', 'attended'
+          FROM generate_series(1, $3)
+        """,
+        named("First"), named("Birch"), rows,
+    )  # fmt: skip
+    await connection.execute(
+        """
+        INSERT INTO credit
+        SELECT place_id, person_id, 1, 'leadership', 'network_day', day_id, school_id, $1, false
+          FROM register_entry
+        """,
+        on("11-20"),
+    )
+    plan = await connection.fetchval(
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {query}",
+        YEAR.first_day, YEAR.last_day, [named("North"), named("South")], None,
+    )  # fmt: skip
+    top = json.loads(plan)[0]["Plan"]
+    assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < rows / 5
