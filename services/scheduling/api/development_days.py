@@ -261,5 +261,5 @@ async def _visit(
         date=date,
         school=await known.school_on(connection, school_id, date),
         adviser=await known.adviser_on(connection, adviser_id, date, besides),
-        network_day=await network_days.followed_up(connection, follows_up),
+        network_day=await network_days.followed_up(connection, follows_up, school_id, date),
     )

@@ -91,6 +91,7 @@ class DevelopmentDay:
     ) -> tuple[Self, events.DevelopmentDayPlanned]:
         """A new day of an adviser at a member school of their network."""
         check_date(visit.date, today, role)
+        _check_not_erased(visit)
         day = cls(
             day_id=day_id,
             school_id=visit.school.school_id,
@@ -119,6 +120,7 @@ class DevelopmentDay:
         if (visit.date, visit.adviser.person_id) == (self.date, self.adviser_id):
             return self, None
         check_date(visit.date, today, role)
+        _check_not_erased(visit)
         self.check_follows_up(visit)
         day = replace(
             self,
@@ -167,7 +169,8 @@ class DevelopmentDay:
 
         `visit` and `staff` (of the participants given, or else of those recorded) are as on the
         corrected date. While the date stays, whoever was recorded stays without a new look at
-        their post. Nothing new makes no event.
+        their post; on another date they need one, but may have been erased since. Nothing new
+        makes no event.
         """
         if self.status is not DevelopmentDayStatus.DELIVERED:
             raise DayNotDelivered(
@@ -186,7 +189,7 @@ class DevelopmentDay:
         if moved or participants is not None:
             recorded = tuple(each.person_id for each in self.participants)
             named = recorded if participants is None else participants
-            kept = () if moved else self.participants
+            kept = self._still_here(staff) if moved else self.participants
             day = replace(day, participants=_named(named, staff, kept))
         if day == self:
             return self, None
@@ -204,7 +207,7 @@ class DevelopmentDay:
             return
         followed = visit.network_day
         if followed is None or followed.day_id != self.follows_up:
-            fault = f"no Network Day {self.follows_up} is known here"
+            fault = f"no Network Day {self.follows_up} of the school's network is known here"
         elif followed.cancelled:
             fault = f"Network Day {self.follows_up} is cancelled"
         elif followed.date > visit.date:
@@ -214,6 +217,15 @@ class DevelopmentDay:
         raise FollowsUpRefused(
             f"A Development Day follows up a Network Day on the same date or before: {fault}.",
             errors=[FieldError("#/follows_up", fault)],
+        )
+
+    def _still_here(self, staff: Mapping[UUID, StaffMember]) -> tuple[Participant, ...]:
+        """Those recorded who have a post in `staff`, also where they were erased since."""
+        recorded = {each.person_id for each in self.participants}
+        return tuple(
+            Participant(person_id=member.person_id, role=member.role)
+            for member in staff.values()
+            if member.person_id in recorded and member.role is not None
         )
 
     def _check_planned(self, act: str) -> None:
@@ -236,6 +248,16 @@ def _membership_of(school: SchoolOn, date: datetime.date) -> UUID:
             errors=[FieldError("#/school_id", f"no active member on {date}")],
         )
     return school.network_id
+
+
+def _check_not_erased(visit: Visit) -> None:
+    """Days to come are for advisers to come; what an erased one has delivered stays correctable."""
+    if visit.adviser.erased:
+        raise AdviserNotAssigned(
+            f"Person {visit.adviser.person_id} was erased, and leads no day any more. "
+            "Choose another adviser of the school's network.",
+            errors=[FieldError("#/adviser_id", "was erased")],
+        )
 
 
 def _network_of(visit: Visit) -> UUID:

@@ -42,6 +42,7 @@ class AdviserOn:
     person_id: UUID
     network_ids: frozenset[UUID]
     elsewhere: bool = False
+    erased: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,7 @@ class FollowedUp:
 class Visit:
     """What a Development Day on `date` meets: school and adviser as they are on it.
 
-    `network_day` is the Network Day that is followed up, None if it is not known here.
+    `network_day` is the Network Day that is followed up, None if there is none for the school.
     """
 
     date: datetime.date

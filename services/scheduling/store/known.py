@@ -143,7 +143,9 @@ async def adviser_on(
                         WHERE d.adviser_id IN (SELECT ids_of_person($1))
                           AND d.date = $2
                           AND d.status <> 'cancelled'
-                          AND d.day_id IS DISTINCT FROM $3) AS elsewhere
+                          AND d.day_id IS DISTINCT FROM $3) AS elsewhere,
+               EXISTS (SELECT FROM erased_person AS e
+                        WHERE e.person_id IN (SELECT ids_of_person($1))) AS erased
         """,
         person_id,
         date,
@@ -154,6 +156,7 @@ async def adviser_on(
         person_id=row["person_id"],
         network_ids=frozenset(row["network_ids"]),
         elsewhere=row["elsewhere"],
+        erased=row["erased"],
     )
 
 

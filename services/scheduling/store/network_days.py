@@ -56,10 +56,25 @@ async def find(connection: asyncpg.Connection, day_id: UUID) -> NetworkDay | Non
     return None if row is None else await _with_places(connection, row)
 
 
-async def followed_up(connection: asyncpg.Connection, day_id: UUID | None) -> FollowedUp | None:
-    """The Network Day that a Development Day names, if it is known here."""
+async def followed_up(
+    connection: asyncpg.Connection, day_id: UUID | None, school_id: UUID, date: datetime.date
+) -> FollowedUp | None:
+    """The Network Day that a Development Day at the school on the date names.
+
+    None unless it is for a network of the school, on its own date or on the one given: a school
+    that has moved follows up what it had before. Others' days are nobody's to ask about.
+    """
     row = await connection.fetchrow(
-        "SELECT day_id, date, status FROM network_day WHERE day_id = $1", day_id
+        """
+        SELECT day_id, date, status
+          FROM network_day
+         WHERE day_id = $1
+           AND (active_network($2, date) = ANY (network_ids)
+                OR active_network($2, $3) = ANY (network_ids))
+        """,
+        day_id,
+        school_id,
+        date,
     )
     if row is None:
         return None

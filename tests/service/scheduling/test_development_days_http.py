@@ -134,6 +134,8 @@ async def test_a_day_needs_a_member_school_and_an_adviser_of_its_network(
     later = await world.day(visits.network_id, date="2026-11-21")
     assert await refused(follows_up=later["day_id"]) == "follows-up-refused"
     assert await refused(date="1926-11-20") == "unlikely-date"
+    others = await world.day(await world.network())
+    assert await refused(follows_up=others["day_id"]) == "follows-up-refused"
     earlier = await world.day(visits.network_id, date="2026-11-20")
     assert (await visits.plan(follows_up=earlier["day_id"]))["follows_up"] == earlier["day_id"]
 
@@ -200,6 +202,21 @@ async def test_a_corrected_date_takes_the_adviser_there(world: World, visits: Vi
     await visits.do(day, "correction", {"date": "2026-11-19"}, expect=409)
     corrected = await visits.do(day, "correction", {"date": "2026-11-18"})
     assert (corrected["date"], len(corrected["participants"])) == ("2026-11-18", 1)
+
+
+async def test_a_delivered_day_is_corrected_after_its_people_were_erased(
+    world: World, visits: Visits
+) -> None:
+    person, other = await world.leader(visits.school_id), await world.leader(visits.school_id)
+    day = await visits.delivered(person)
+    await world.tell(*(said.PersonErased(person_id=p) for p in (person, other, visits.adviser_id)))
+    corrected = await visits.do(day, "correction", {"date": "2026-11-18"})
+    assert [each["person_id"] for each in corrected["participants"]] == [str(person)]
+    both = {"date": "2026-11-17", "participants": [person, other]}
+    refused = await visits.do(day, "correction", both, expect=422)
+    assert pointers(refused) == ["#/participants/1"]
+    refused = await visits.plan(expect=422, date="2026-11-17")
+    assert refused["type"].endswith("/adviser-not-assigned")
 
 
 async def test_days_are_listed_by_what_is_asked(world: World, visits: Visits) -> None:

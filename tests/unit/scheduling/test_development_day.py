@@ -59,6 +59,14 @@ def test_a_day_is_planned_in_the_network_of_the_school() -> None:
             },
             domain.AdviserElsewhere,
         ),
+        (
+            {
+                "adviser": AdviserOn(
+                    person_id=ADVISER, network_ids=frozenset({NETWORK}), erased=True
+                )
+            },
+            domain.AdviserNotAssigned,
+        ),
         ({"date": datetime.date(1999, 1, 1)}, domain.UnlikelyDate),
     ],
 )
