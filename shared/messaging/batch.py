@@ -5,30 +5,31 @@ apply in waves, set aside and park, remember the positions, append what the effe
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import asyncpg
 
 from shared.events import TOPICS, Event, Received
-from shared.messaging import inbox, journal
-from shared.messaging.connections import acquire
+from shared.messaging import inbox, journal, positions
+from shared.messaging.connections import acquire, limit
 from shared.messaging.effects import Effects
-from shared.messaging.failures import describe, is_about_data
+from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours
 from shared.messaging.inbox import Key, Known, Overtaken, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
-from shared.messaging.records import Entry, Record, Unreadable, decode
+from shared.messaging.positions import Misplaced, Partition
+from shared.messaging.records import Entry, Record, Unreadable, decode, identity
 from shared.messaging.waves import Waves
 
 ALIKE_FAILURES = 5
 """So many different keys whose events fail alike are our fault, not the messages'."""
 
+MALFORMED = "malformed"
+OF_THE_MESSAGE = frozenset({"unreadable", "contradicting", MALFORMED, EARLIER_IS_PARKED})
+"""Failures that are never ours, however many there are."""
+
 Plans = Sequence[tuple[Key, KeyState, KeyPlan]]
-
-
-class FaultIsOurs(Exception):  # noqa: N818 - reads as a claim
-    """Well-formed records of many keys fail alike: nothing is parked, the consumer stops."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,34 +51,38 @@ async def take(
     effects: Effects,
     records: Sequence[Record],
     transaction_timeout_seconds: float = 60,
+    since: Mapping[Partition, int] | None = None,
 ) -> Outcome:
     """Takes a batch, whole: it returns when the transaction has committed.
 
     It starts over where another replica was faster or the database chose this transaction as a
     deadlock's victim, and once more, carefully, where an effect failed for its data.
 
+    `since` says where the database must be at least in each partition; without it anywhere.
+
     Raises:
-        FaultIsOurs: too many different keys fail alike.
+        FaultIsOurs: too many different keys fail alike, or our SQL does not fit.
+        Misplaced: the database was restored from before what this replica has taken.
         Exception: the database is away or in trouble; nothing has happened, call again.
     """
     careful, repeats = False, 0
-    timeout_ms = int(transaction_timeout_seconds * 1000)
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                # A stopped process must not hold its locks for ever.
-                await connection.execute(f"SET LOCAL transaction_timeout = {timeout_ms}")
-                return await _take(connection, service, effects, records, careful, repeats)
+                await limit(connection, transaction_timeout_seconds)
+                outcome = await _take(connection, service, effects, records, since or {}, careful)
         except (Overtaken, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
             repeats += 1
-        except FaultIsOurs:
+        except (FaultIsOurs, Misplaced):
             raise
         except Exception as error:
             if not is_about_data(error):
                 raise
-            if careful:
-                raise FaultIsOurs(f"fails outside the effects: {describe(error)}") from error
+            if careful or is_ours(error):
+                raise FaultIsOurs(f"a batch fails as a whole: {describe(error)}") from error
             careful = True
+        else:
+            return replace(outcome, repeats=repeats)
 
 
 async def _take(
@@ -85,8 +90,8 @@ async def _take(
     service: str,
     effects: Effects,
     records: Sequence[Record],
+    since: Mapping[Partition, int],
     careful: bool,
-    repeats: int,
 ) -> Outcome:
     entries, unreadable = _read(records, effects)
     known = await inbox.read(connection, entries)
@@ -95,23 +100,10 @@ async def _take(
     await inbox.claim(connection, moving)
     waves = Waves(connection, effects, careful)
     await waves.apply([each.apply for _, _, each in moving])
-    parked = [
-        *(Parking(entry, entry.reason, "unreadable") for entry in unreadable),
-        *(
-            Parking(entry, entry.reason, "contradicting")
-            for _, _, each in plans
-            for entry in each.contradicting
-        ),
-        *(
-            Parking(entry, reason, EARLIER_IS_PARKED if entry.fault is None else "not as published")
-            for _, _, each in moving
-            for entry, reason in each.park
-        ),
-        *waves.failed,
-    ]
-    await _stop_if_ours(connection, waves.failed)
+    parked = [*_unreadable(unreadable, plans), *_held(moving), *waves.failed]
+    await _stop_if_ours(connection, parked)
     await _keep(connection, moving, parked)
-    await inbox.remember_positions(connection, _last_of_partitions(records, entries))
+    await positions.remember(connection, _last_of_partitions(records), since)
     appended = await journal.append(
         connection, journal.identified(waves.caused), f"service:{service}"
     )
@@ -127,8 +119,28 @@ async def _take(
         set_aside=sum(len(each.set_aside) for _, _, each in moving),
         parked=parked,
         appended=appended,
-        repeats=repeats,
     )
+
+
+def _unreadable(unreadable: Sequence[Unreadable], plans: Plans) -> list[Parking]:
+    contradicting = [entry for _, _, each in plans for entry in each.contradicting]
+    return [
+        *(Parking(entry, entry.reason, "unreadable") for entry in unreadable),
+        *(Parking(entry, entry.reason, "contradicting") for entry in contradicting),
+    ]
+
+
+def _held(moving: Plans) -> list[Parking]:
+    """Events that cannot be read, and those that follow a parked one."""
+    return [
+        Parking(
+            entry,
+            reason,
+            EARLIER_IS_PARKED if reason == EARLIER_IS_PARKED else entry.alike or MALFORMED,
+        )
+        for _, _, each in moving
+        for entry, reason in each.park
+    ]
 
 
 def _read(
@@ -160,23 +172,31 @@ def _plan(
     return key, state, decided
 
 
-async def _stop_if_ours(connection: asyncpg.Connection, failed: Sequence[Parking]) -> None:
-    """Counts different keys that fail alike, here and among what was parked since the last stop."""
-    alike = Counter(each.failure for each in failed if each.failure != EARLIER_IS_PARKED)
+async def _stop_if_ours(connection: asyncpg.Connection, parked: Sequence[Parking]) -> None:
+    """Counts different keys that fail alike, here and among what was parked in the last hour.
+
+    An operator who resumed after a stop for the same failure has decided that it is the messages'.
+    """
+    alike = Counter(each.failure for each in parked if each.failure not in OF_THE_MESSAGE)
     for failure, keys in alike.items():
-        earlier = await connection.fetchval(
+        row = await connection.fetchrow(
             """
-            SELECT count(DISTINCT (topic, key))
+            SELECT count(DISTINCT (topic, key)) AS earlier,
+                   EXISTS (SELECT
+                             FROM stop
+                            WHERE part = 'consumer'
+                              AND resumed_at > now() - interval '1 hour'
+                              AND right(reason, length($1)) = $1) AS consented
               FROM parked
              WHERE failure = $1
                AND key IS NOT NULL
-               AND since > greatest(now() - interval '1 hour',
-                                    (SELECT max(resumed_at) FROM stop WHERE part = 'consumer'))
+               AND since > now() - interval '1 hour'
             """,
-            failure,
+            inbox.storable(failure),
         )
-        if earlier + keys >= ALIKE_FAILURES:
-            raise FaultIsOurs(f"events of {earlier + keys} different keys fail alike: {failure}")
+        assert row is not None
+        if row["earlier"] + keys >= ALIKE_FAILURES and not row["consented"]:
+            raise FaultIsOurs(f"events of {row['earlier'] + keys} keys fail alike: {failure}")
 
 
 async def _keep(connection: asyncpg.Connection, moving: Plans, parked: Sequence[Parking]) -> None:
@@ -194,18 +214,6 @@ async def _keep(connection: asyncpg.Connection, moving: Plans, parked: Sequence[
         await inbox.park(connection, parked)
 
 
-def _last_of_partitions(
-    records: Sequence[Record], entries: dict[Key, list[Entry]]
-) -> list[tuple[Record, UUID | None]]:
-    last: dict[tuple[str, int], Record] = {}
-    for record in records:
-        last[record.topic, record.partition] = record
-    ids = {
-        (entry.record.topic, entry.record.partition, entry.record.offset): entry.id
-        for each in entries.values()
-        for entry in each
-    }
-    return [
-        (record, ids.get((record.topic, record.partition, record.offset)))
-        for _, record in sorted(last.items())
-    ]
+def _last_of_partitions(records: Sequence[Record]) -> list[tuple[Record, UUID]]:
+    last = {(record.topic, record.partition): record for record in records}
+    return [(record, identity(record)) for _, record in sorted(last.items())]

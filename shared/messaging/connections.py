@@ -12,3 +12,10 @@ async def acquire(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the pool; a proxy with a connection's methods, which the types do not say."""
     async with pool.acquire() as connection:
         yield cast("asyncpg.Connection", connection)
+
+
+async def limit(connection: asyncpg.Connection, seconds: float) -> None:
+    """Has PostgreSQL end this transaction after `seconds`, for a stopped process must not hold
+    its locks. A timer that runs already is not set anew, so it is ended first."""
+    await connection.execute("SET LOCAL transaction_timeout = 0")
+    await connection.execute(f"SET LOCAL transaction_timeout = {int(seconds * 1000)}")

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import asyncpg
@@ -16,19 +17,24 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.messaging import batch, cluster, stops
-from shared.messaging.batch import FaultIsOurs, Outcome
+from shared.messaging import batch, cluster, positions, stops
+from shared.messaging.batch import Outcome
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
-from shared.messaging.failures import AWAY
-from shared.messaging.positions import Positions
+from shared.messaging.failures import AWAY, FaultIsOurs
+from shared.messaging.inbox import storable
+from shared.messaging.positions import Misplaced, Partition, Positions
+from shared.messaging.reader import Reader
 from shared.messaging.records import Record
 from shared.messaging.tracing import processing_spans
 from shared.settings import Settings
 from shared.telemetry import untraced
 
 log = logging.getLogger(__name__)
+faststream_log = logging.getLogger(f"{__name__}.faststream")
+faststream_log.setLevel(logging.WARNING)
 
+TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 PART = "consumer"
 RETRY_SECONDS = 0.5
 ALARM_SECONDS = 10
@@ -58,6 +64,7 @@ class Consumer:
         self._appended = appended
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
+        self._at_most = settings.batch_size
         self._broker = KafkaBroker(
             settings.kafka,
             client_id=f"aspire-{service}",
@@ -65,7 +72,8 @@ class Consumer:
             metadata_max_age_ms=int(settings.metadata_max_age_seconds * 1000),
             graceful_timeout=5,
             apply_types=False,
-            logger=None,
+            consumer_only=True,
+            logger=faststream_log,
         )
         self._subscriber = self._subscribe()
 
@@ -84,7 +92,7 @@ class Consumer:
             heartbeat_interval_ms=int(self._settings.consumer_heartbeat_seconds * 1000),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
-            listener=_Listener(self._assigned),
+            listener=_Listener(self._positions.lose, self._assigned),
             parser=_untouched,
             decoder=_pass_through,
         )
@@ -95,8 +103,10 @@ class Consumer:
         """Consumes until cancelled; it waits for Kafka and the database as long as it takes."""
         alarm = asyncio.create_task(self._watch_early())
         try:
-            await self._start()
-            await asyncio.Event().wait()
+            while True:
+                await self._start()
+                self._tell(f"Kafka's client has to begin anew: {await self._until_broken()}")
+                await self._broker.stop()
         finally:
             self._stopping.set()
             alarm.cancel()
@@ -106,18 +116,30 @@ class Consumer:
         while True:
             await cluster.wait(self._settings)
             try:
+                builder = await self._broker.connect()
+                self._broker.config.broker_config.builder = partial(
+                    Reader, rewind=self._rewind, **getattr(builder, "keywords", {})
+                )
                 await self._broker.start()
             except (KafkaError, OSError) as error:
                 self._tell(f"Kafka does not let the consumer in: {type(error).__name__}: {error}")
+                await self._broker.stop()
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._tell(None)
                 return
 
+    async def _until_broken(self) -> str:
+        """Watches over the tasks of Kafka's client, whose end it does not tell."""
+        while True:
+            reader = self._subscriber.consumer
+            if isinstance(reader, Reader) and (fault := reader.fault()):
+                return fault
+            await asyncio.sleep(1)
+
     async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
         consumer = self._subscriber.consumer
-        assert consumer is not None
-        while not self._stopping.is_set():
+        while consumer is not None and not self._stopping.is_set():
             try:
                 await self._positions.seek(consumer, partitions)
             except (KafkaError, *AWAY) as error:
@@ -128,10 +150,23 @@ class Consumer:
                 self._tell(None)
                 return
 
+    async def _rewind(self) -> None:
+        """Reads again from where the database is."""
+        consumer = self._subscriber.consumer
+        if consumer is not None:
+            await self._assigned(consumer.assignment())
+
     async def _consume(self, raw: Sequence[ConsumerRecord]) -> None:
-        """Takes a batch; it does not return before that is done, or the process is stopping."""
+        """Takes a batch; it does not return before that is done, or the process is stopping.
+
+        Nothing is raised: FastStream would pass over the batch.
+        """
         consumer = self._subscriber.consumer
         if self._stopping.is_set() or consumer is None:
+            return
+        if not self._positions.sought.is_set():
+            # Read from Kafka's offsets, before the database was asked: it will be read again.
+            await self._until_sought()
             return
         prefix = len(self._settings.topic_prefix)
         records = self._positions.check(
@@ -141,42 +176,70 @@ class Consumer:
                 for r in raw
             ],
         )
-        if not records:
-            return
-        outcome = await self._take(records)
-        if outcome is None:
-            return
+        since = self._positions.since(records)
+        while records and not self._stopping.is_set():
+            records = await self._take_some(records, since)
+
+    async def _until_sought(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETRY_SECONDS):
+                await self._positions.sought.wait()
+
+    async def _take_some(self, records: list[Record], since: dict[Partition, int]) -> list[Record]:
+        """Takes records, fewer where the time does not do for all; answers those that are left."""
+        part = records[: self._at_most]
+        try:
+            outcome = await self._take(part, since)
+        except TOO_SLOW as error:
+            self._at_most = max(1, len(part) // 2)
+            await self._wait_for(f"{len(part)} records take too long: {type(error).__name__}")
+            return records
+        except Misplaced:
+            log.warning("The database is older than what was taken: reading on from where it is")
+            await self._rewind()
+            return []
+        except FaultIsOurs as fault:
+            await self._stop(fault)
+            return records
+        except Exception as error:
+            if not isinstance(error, AWAY):
+                log.exception("A batch cannot be taken")
+            await self._wait_for(f"{type(error).__name__}: {error}")
+            return records
+        self._at_most = min(2 * self._at_most, self._settings.batch_size)
+        since |= {(record.topic, record.partition): record.offset for record in part}
+        await self._done(part, outcome)
+        return records[len(part) :]
+
+    async def _take(self, records: Sequence[Record], since: dict[Partition, int]) -> Outcome:
+        with processing_spans(self._service) as spans, untraced():
+            await self._await_resumption()
+            outcome = await batch.take(
+                self._pool,
+                self._service,
+                self._effects,
+                records,
+                self._settings.consumer_transaction_timeout_seconds,
+                {of: since[of] for of in {(r.topic, r.partition) for r in records}},
+            )
+            spans.of(outcome.applied)
+        return outcome
+
+    async def _done(self, records: Sequence[Record], outcome: Outcome) -> None:
+        self._positions.took(records)
+        self._tell(None)
         if outcome.appended:
             self._appended()
         self._report(outcome)
         await self._commit(records)
 
-    async def _take(self, records: Sequence[Record]) -> Outcome | None:
-        while not self._stopping.is_set():
-            try:
-                with processing_spans(self._service) as spans, untraced():
-                    await self._await_resumption()
-                    outcome = await batch.take(
-                        self._pool,
-                        self._service,
-                        self._effects,
-                        records,
-                        self._settings.consumer_transaction_timeout_seconds,
-                    )
-                    spans.of(outcome.applied)
-            except FaultIsOurs as fault:
-                await self._stop(fault)
-            except AWAY as error:
-                await self._wait_for(f"the database is away: {type(error).__name__}: {error}")
-            else:
-                self._tell(None)
-                return outcome
-        return None
-
     async def _stop(self, fault: FaultIsOurs) -> None:
         log.error("The consumer of %s stops: %s", self._service, fault, exc_info=fault)
-        async with acquire(self._pool) as connection:
-            await stops.stop(connection, PART, str(fault))
+        try:
+            async with acquire(self._pool) as connection:
+                await stops.stop(connection, PART, storable(str(fault)))
+        except Exception as error:  # it fails again, and stops then
+            await self._wait_for(f"{fault}; that cannot be kept: {type(error).__name__}: {error}")
 
     async def _await_resumption(self) -> None:
         while not self._stopping.is_set():
@@ -206,7 +269,7 @@ class Consumer:
         try:
             if consumer is not None:
                 await consumer.commit(offsets)
-        except (KafkaError, OSError) as error:
+        except Exception as error:  # the database has them
             log.info("Offsets were not committed to Kafka: %s", type(error).__name__)
 
     def _report(self, outcome: Outcome) -> None:
@@ -220,8 +283,13 @@ class Consumer:
     async def _watch_early(self) -> None:
         """Raises an alarm where an event has waited for a lost one for too long."""
         while True:
-            with suppress(*AWAY):
-                self.alarms = await self._positions.early(self._settings.early_alarm_seconds)
+            try:
+                async with acquire(self._pool) as connection:
+                    self.alarms = await positions.early(
+                        connection, self._settings.early_alarm_seconds
+                    )
+            except Exception as error:
+                log.info("The alarms are not known: %s", type(error).__name__)
             for alarm in self.alarms:
                 log.error("Alarm: %s", alarm)
             await asyncio.sleep(ALARM_SECONDS)
@@ -240,11 +308,18 @@ class Consumer:
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(self, assigned: Callable[[Iterable[TopicPartition]], Any]) -> None:
+    def __init__(
+        self, revoked: Callable[[], None], assigned: Callable[[Iterable[TopicPartition]], Any]
+    ) -> None:
+        self._revoked = revoked
         self._assigned = assigned
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+    async def on_partitions_revoked(
+        self,
+        revoked: Iterable[TopicPartition],  # noqa: ARG002 - all of them, aiokafka is eager
+    ) -> None:
         """A batch in work goes on: its keys are claimed by compare-and-set."""
+        self._revoked()
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         await self._assigned(assigned)

@@ -3,12 +3,17 @@
 import asyncpg
 from asyncpg.exceptions import PostgresError
 
-# Classes of SQLSTATE that say nothing about the message: connection, resources, operator
-# intervention, system, transaction state, a deadlock's or a serialisation's victim.
-_WORLD = ("08", "25", "40", "53", "57", "58", "XX")
+# Classes of SQLSTATE that say nothing about the message: connection, transaction state, who may
+# come in, which database, a deadlock's or a serialisation's victim, resources, a lock that is
+# held, operator intervention, system.
+_WORLD = ("08", "25", "28", "3D", "40", "53", "55", "57", "58", "XX")
 
 # A full or read-only disk, a lost server and a running shutdown come as these.
 _WORLD_TYPES = (asyncpg.InternalClientError, OSError, TimeoutError, MemoryError)
+
+
+class FaultIsOurs(Exception):  # noqa: N818 - reads as a claim
+    """Not the messages are at fault: nothing is parked, the consumer stops."""
 
 
 def is_about_data(error: BaseException) -> bool:
@@ -21,6 +26,11 @@ def is_about_data(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return isinstance(error, ValueError)  # "invalid input for query argument"
     return isinstance(error, Exception) and not isinstance(error, _WORLD_TYPES)
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether it is surely no message's fault: our SQL does not fit the schema, or our rights."""
+    return isinstance(error, PostgresError) and (error.sqlstate or "").startswith("42")
 
 
 def describe(error: BaseException) -> str:

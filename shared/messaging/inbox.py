@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import asyncpg
 
@@ -178,8 +177,8 @@ async def park(connection: asyncpg.Connection, parkings: Sequence[Parking]) -> N
                 written_headers(record.headers),
                 record.key,
                 record.value,
-                parking.reason,
-                parking.failure,
+                storable(parking.reason),
+                storable(parking.failure),
             )
         )
     await connection.executemany(
@@ -187,10 +186,15 @@ async def park(connection: asyncpg.Connection, parkings: Sequence[Parking]) -> N
         INSERT INTO parked (topic, partition, "offset", key, sequence, event_id, headers, raw_key,
                             value, reason, failure)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
-        ON CONFLICT (topic, partition, "offset") DO NOTHING
+        ON CONFLICT DO NOTHING
         """,
         rows,
     )
+
+
+def storable(text: str) -> str:
+    """Text that PostgreSQL takes, whatever a message has put into it."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}").encode("utf-8", "replace").decode()
 
 
 async def lift_hold(connection: asyncpg.Connection, keys: Sequence[Key]) -> None:
@@ -203,20 +207,6 @@ async def lift_hold(connection: asyncpg.Connection, keys: Sequence[Key]) -> None
         """,
         [topic for topic, _ in keys],
         [key for _, key in keys],
-    )
-
-
-async def remember_positions(
-    connection: asyncpg.Connection, last: Sequence[tuple[Record, UUID | None]]
-) -> None:
-    """Remembers the last record taken of each partition."""
-    await connection.executemany(
-        """
-        INSERT INTO position (topic, partition, "offset", event_id) VALUES ($1, $2, $3, $4)
-        ON CONFLICT (topic, partition) DO UPDATE
-           SET "offset" = excluded."offset", event_id = excluded.event_id
-        """,
-        [(record.topic, record.partition, record.offset, event_id) for record, event_id in last],
     )
 
 

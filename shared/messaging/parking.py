@@ -117,6 +117,9 @@ async def discard(pool: asyncpg.Pool, parked_id: int, actor: str, because: str) 
                         """
                         INSERT INTO discarded (topic, key, sequence, event_id, reason, discarded_by)
                         VALUES ($1, $2, $3, $4, $5, $6)
+                        ON CONFLICT (topic, key, sequence) DO UPDATE
+                           SET event_id = excluded.event_id, reason = excluded.reason,
+                               discarded_by = excluded.discarded_by, discarded_at = now()
                         """,
                         row["topic"], row["key"], row["sequence"], row["event_id"], because, actor,
                     )  # fmt: skip

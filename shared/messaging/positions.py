@@ -4,20 +4,24 @@ That record is read once more. Where it is not there, or is another one, the top
 that it was (another Kafka, a refilled topic, a restored database), and is read from its beginning.
 """
 
+import asyncio
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.messaging.connections import acquire
-from shared.messaging.records import Record
+from shared.messaging.records import Record, identity
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
 Partition = tuple[str, int]
+
+BEGINNING = -1
+"""Nothing has been taken: whatever the database remembers may be replaced."""
 
 
 class Positions:
@@ -26,8 +30,18 @@ class Positions:
     def __init__(self, pool: asyncpg.Pool, settings: Settings) -> None:
         self._pool = pool
         self._prefix = settings.topic_prefix
-        self._expected: dict[Partition, tuple[int, str]] = {}
+        self._expected: dict[Partition, tuple[int, UUID | None]] = {}
         """The remembered record of a partition, until it has been met again: offset and id."""
+        self._taken: dict[Partition, int] = {}
+        """The offset up to which this replica has taken a partition since it was sought."""
+        self.sought = asyncio.Event()
+        """Set while the consumer reads from where the database is, not from Kafka's offsets."""
+
+    def lose(self) -> None:
+        """The partitions are no longer ours; records that still come are not to be taken."""
+        self.sought.clear()
+        self._taken.clear()
+        self._expected.clear()
 
     async def seek(self, consumer: AIOKafkaConsumer, assigned: Iterable[TopicPartition]) -> None:
         """Puts the consumer where it has to go on.
@@ -36,21 +50,24 @@ class Positions:
             Exception: the database or Kafka is away; call again.
         """
         assigned = list(assigned)
+        self.lose()
         if not assigned:
             return
         remembered = await self._remembered()
         ends = await consumer.end_offsets(assigned)
         for partition in assigned:
             of = (partition.topic.removeprefix(self._prefix), partition.partition)
-            self._expected.pop(of, None)
-            offset, event_id = remembered.get(of, (-1, None))
-            if 0 <= offset < ends[partition]:
-                self._expected[of] = (offset, str(event_id) if event_id else "")
+            offset, event_id = remembered.get(of, (BEGINNING, None))
+            if BEGINNING < offset < ends[partition]:
+                self._expected[of] = (offset, event_id)
+                self._taken[of] = offset - 1
                 consumer.seek(partition, offset)
             else:
-                if offset >= 0:
+                if offset > BEGINNING:
                     _warn(of, f"it ends before offset {offset}, which had been taken")
+                self._taken[of] = BEGINNING
                 consumer.seek(partition, 0)
+        self.sought.set()
 
     def check(self, consumer: AIOKafkaConsumer, records: Sequence[Record]) -> list[Record]:
         """The records to take: without those of partitions that turn out to be other ones."""
@@ -58,35 +75,28 @@ class Positions:
         kept: list[Record] = []
         for record in records:
             of = (record.topic, record.partition)
+            if of in begun_anew or of not in self._taken:
+                continue
             expected = self._expected.pop(of, None)
-            if expected is not None and not _is(record, expected):
+            if expected is not None and (record.offset, identity(record)) != expected:
                 _warn(of, f"offset {expected[0]} is not the event that had been taken there")
                 consumer.seek(TopicPartition(self._prefix + record.topic, record.partition), 0)
+                self._taken[of] = BEGINNING
                 begun_anew.add(of)
-            if of not in begun_anew:
-                kept.append(record)
+                continue
+            kept.append(record)
         return kept
 
-    async def early(self, longer_than_seconds: float) -> list[str]:
-        """What has been set aside for too long, in words."""
-        async with acquire(self._pool) as connection:
-            rows = await connection.fetch(
-                """
-                SELECT s.topic, s.key, min(s.sequence) AS first, coalesce(i.sequence, 0) + 1 AS next
-                  FROM set_aside AS s
-                  LEFT JOIN inbox AS i USING (topic, key)
-                 WHERE s.since < now() - make_interval(secs => $1)
-                 GROUP BY s.topic, s.key, i.sequence
-                 ORDER BY min(s.since)
-                 LIMIT 20
-                """,
-                longer_than_seconds,
-            )
-        return [
-            f"{row['topic']}: key {row['key']} waits for sequence {row['next']}; "
-            f"{row['first']} has come"
-            for row in rows
-        ]
+    def since(self, records: Iterable[Record]) -> dict[Partition, int]:
+        """Where the database must be at least, for these records to follow."""
+        return {of: self._taken[of] for r in records if (of := (r.topic, r.partition))}
+
+    def took(self, records: Iterable[Record]) -> None:
+        """These records have been taken."""
+        for record in records:
+            of = (record.topic, record.partition)
+            if of in self._taken:
+                self._taken[of] = record.offset
 
     async def _remembered(self) -> dict[Partition, tuple[int, UUID | None]]:
         async with acquire(self._pool) as connection:
@@ -96,11 +106,75 @@ class Positions:
         return {(row["topic"], row["partition"]): (row["offset"], row["event_id"]) for row in rows}
 
 
-def _is(record: Record, expected: tuple[int, str]) -> bool:
-    offset, event_id = expected
-    if record.offset != offset:
-        return False
-    return not event_id or dict(record.headers).get("ce_id") == event_id.encode()
+class Misplaced(Exception):  # noqa: N818 - reads as a claim
+    """The database remembers less than this replica has taken: it was restored; seek again."""
+
+
+async def remember(
+    connection: asyncpg.Connection,
+    last: Sequence[tuple[Record, UUID]],
+    since: Mapping[Partition, int],
+) -> None:
+    """Remembers the last record taken of each partition, by compare-and-set.
+
+    Raises:
+        Misplaced: the database is not where the records before these were taken.
+    """
+    topics = [record.topic for record, _ in last]
+    partitions = [record.partition for record, _ in last]
+    rows = await connection.fetch(
+        """
+        SELECT p.topic, p.partition, p."offset"
+          FROM unnest($1::text[], $2::integer[]) AS l (topic, partition)
+          JOIN position AS p USING (topic, partition)
+         ORDER BY topic, partition
+           FOR UPDATE OF p
+        """,
+        topics,
+        partitions,
+    )
+    known = {(row["topic"], row["partition"]): row["offset"] for row in rows}
+    if any(known.get(of, BEGINNING) < offset for of, offset in since.items()):
+        raise Misplaced
+    await connection.execute(
+        """
+        INSERT INTO position (topic, partition, "offset", event_id)
+        SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::uuid[])
+        ON CONFLICT (topic, partition) DO UPDATE
+           SET "offset" = excluded."offset", event_id = excluded.event_id
+        """,
+        topics,
+        partitions,
+        [record.offset for record, _ in last],
+        [record_id for _, record_id in last],
+    )
+
+
+async def early(connection: asyncpg.Connection, longer_than_seconds: float) -> list[str]:
+    """What has been set aside for too long, or contradicts what was taken, in words."""
+    rows = await connection.fetch(
+        """
+        SELECT s.topic, s.key, min(s.sequence) AS first, coalesce(i.sequence, 0) + 1 AS next
+          FROM set_aside AS s
+          LEFT JOIN inbox AS i USING (topic, key)
+         WHERE s.since < now() - make_interval(secs => $1)
+         GROUP BY s.topic, s.key, i.sequence
+         ORDER BY min(s.since)
+         LIMIT 20
+        """,
+        longer_than_seconds,
+    )
+    contradicting = await connection.fetchval(
+        "SELECT count(*) FROM parked WHERE failure = 'contradicting'"
+    )
+    waiting = [
+        f"{row['topic']}: key {row['key']} waits for sequence {row['next']}; "
+        f"{row['first']} has come"
+        for row in rows
+    ]
+    if contradicting:
+        waiting.append(f"{contradicting} parked records contradict what was taken before them")
+    return waiting
 
 
 def _warn(of: Partition, why: str) -> None:

@@ -26,6 +26,9 @@ class Acknowledged:
     offset: int
 
 
+Delivery = tuple[Outgoing, "asyncio.Future[RecordMetadata]"]
+
+
 class Producers:
     """Sends batches with a deadline. A producer that failed is never used again, nor flushed."""
 
@@ -43,24 +46,24 @@ class Producers:
         Answers those acknowledged without a gap within their shard, and the failure that ended
         the batch, if one did.
         """
-        plain = [event for event in events if not TOPICS[event.topic].compacted]
-        compacted = [event for event in events if TOPICS[event.topic].compacted]
-        acknowledged: list[Acknowledged] = []
+        deliveries: list[Delivery] = []
+        failure: KafkaError | TimeoutError | None = None
         try:
             async with asyncio.timeout(self._settings.relay_delivery_seconds):
-                if plain:
-                    producer = await self._started_plain()
-                    acknowledged += await self._deliver(producer, plain)
-                if compacted:
-                    acknowledged += await self._deliver_fencing(compacted)
+                await self._deliver_plain(
+                    [event for event in events if not TOPICS[event.topic].compacted], deliveries
+                )
+                await self._deliver_fencing(
+                    [event for event in events if TOPICS[event.topic].compacted], deliveries
+                )
         except (KafkaError, TimeoutError, OSError) as error:
-            await self.abandon()
             failure = error if isinstance(error, KafkaError | TimeoutError) else KafkaError(error)
-            return acknowledged, failure
-        if len(acknowledged) < len(events):
+        acknowledged = _acknowledged(events, deliveries)
+        if failure is None and len(acknowledged) < len(events):
+            failure = KafkaError("Kafka refused a part of a batch")
+        if failure is not None:
             await self.abandon()
-            return acknowledged, KafkaError("Kafka refused a part of a batch")
-        return acknowledged, None
+        return acknowledged, failure
 
     async def fence(self) -> None:
         """From here on a former owner of the compacted topics' shard cannot send any more."""
@@ -105,38 +108,61 @@ class Producers:
             self._plain = producer
         return self._plain
 
-    async def _deliver_fencing(self, events: Sequence[Outgoing]) -> list[Acknowledged]:
+    async def _deliver_plain(self, events: Sequence[Outgoing], deliveries: list[Delivery]) -> None:
+        if events:
+            producer = await self._started_plain()
+            await self._deliver(producer, events, deliveries)
+
+    async def _deliver_fencing(
+        self, events: Sequence[Outgoing], deliveries: list[Delivery]
+    ) -> None:
+        """In a transaction: what it sends counts when it is committed, or not at all.
+
+        It is never aborted here, which would wait without a limit: the next owner's first request
+        does that.
+        """
+        if not events:
+            return
         if self._fencing is None:
             await self.fence()
         assert self._fencing is not None
-        async with self._fencing.transaction():
-            acknowledged = await self._deliver(self._fencing, events)
-            if len(acknowledged) < len(events):
-                raise KafkaError("Kafka refused a part of a transaction")
-        return acknowledged
+        sent: list[Delivery] = []
+        await self._fencing.begin_transaction()
+        await self._deliver(self._fencing, events, sent)
+        if len(_acknowledged(events, sent)) < len(events):
+            raise KafkaError("Kafka refused a part of a transaction")
+        await self._fencing.commit_transaction()
+        deliveries += sent
 
     async def _deliver(
-        self, producer: AIOKafkaProducer, events: Sequence[Outgoing]
-    ) -> list[Acknowledged]:
-        deliveries: list[asyncio.Future[RecordMetadata]] = [
-            await producer.send(
+        self, producer: AIOKafkaProducer, events: Sequence[Outgoing], deliveries: list[Delivery]
+    ) -> None:
+        """Notes each delivery as it is begun, so that a deadline forgets none."""
+        for event in events:
+            result = await producer.send(
                 self._settings.topic_prefix + event.topic,
                 key=event.key.encode(),
                 value=event.value,
                 headers=event.headers,
                 timestamp_ms=int(event.recorded_at.timestamp() * 1000),
             )
-            for event in events
-        ]
-        results = await asyncio.gather(*deliveries, return_exceptions=True)
-        acknowledged: list[Acknowledged] = []
-        broken: set[int] = set()
-        for event, result in zip(events, results, strict=True):
-            if isinstance(result, BaseException):
-                broken.add(event.shard)
-            elif event.shard not in broken:
-                acknowledged.append(Acknowledged(event, result.partition, result.offset))
-        return acknowledged
+            deliveries.append((event, result))
+        await asyncio.wait([result for _, result in deliveries])
+
+
+def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) -> list[Acknowledged]:
+    """Those that Kafka has, up to the first of their shard that it may not have."""
+    results = {event.position: result for event, result in deliveries}
+    acknowledged: list[Acknowledged] = []
+    broken: set[int] = set()
+    for event in events:
+        result = results.get(event.position)
+        if result is None or not result.done() or result.cancelled() or result.exception():
+            broken.add(event.shard)
+        elif event.shard not in broken:
+            metadata = result.result()
+            acknowledged.append(Acknowledged(event, metadata.partition, metadata.offset))
+    return acknowledged
 
 
 async def _abandon(producer: AIOKafkaProducer) -> None:

@@ -1,5 +1,7 @@
 """Records: an event as Kafka carries it, both ways (CloudEvents 1.0, Kafka binding, binary)."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,6 +14,11 @@ from shared.events import EVENT_TYPES, Event, Received
 
 SEQUENCE_DIGITS = 12
 """Zero-padded, so that the string sorts as the number does (CloudEvents sequence extension)."""
+
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+MAX_TEXT_BYTES = 1000
+"""Of a key or a header: well below what an index row of PostgreSQL holds."""
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -43,6 +50,8 @@ class Entry:
     type: str | None = None
     event: Received[Event] | None = None
     fault: str | None = None
+    alike: str | None = None
+    """What such faults of well-formed events have in common; None where it is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +103,10 @@ class Outgoing:
 class _Fault(Exception):  # noqa: N818 - it never leaves this module
     """Why a record cannot be read."""
 
+    def __init__(self, reason: str, alike: str | None = None) -> None:
+        super().__init__(reason)
+        self.alike = alike
+
 
 def decode(record: Record, uses: frozenset[str]) -> Entry | Unreadable:
     """Reads a record by itself; it never raises, whatever the record holds.
@@ -116,8 +129,20 @@ def decode(record: Record, uses: frozenset[str]) -> Entry | Unreadable:
             else None
         )
     except _Fault as fault:
-        return Entry(record, key, sequence, event_id, fault=str(fault))
+        return Entry(record, key, sequence, event_id, fault=str(fault), alike=fault.alike)
     return Entry(record, key, sequence, event_id, event_type, event)
+
+
+def identity(record: Record) -> UUID:
+    """The event's id; for a record without a readable one, an id made of what it holds."""
+    try:
+        return _uuid(dict(record.headers))
+    except _Fault:
+        content = hashlib.sha256(record.key or b"")
+        for name, value in record.headers:
+            content.update(name.encode("utf-8", "replace") + (value or b""))
+        content.update(record.value or b"")
+        return UUID(bytes=content.digest()[:16])
 
 
 def _event(
@@ -129,7 +154,7 @@ def _event(
     data = _payload(kind, key, record.value)
     if data.key != key:
         raise _Fault(f"the key is {key} but {kind.key_field} is {data.key}")
-    traceparent = headers.get("traceparent")
+    traceparent = (headers.get("traceparent") or b"").decode("latin-1")
     return Received(
         id=event_id,
         topic=record.topic,
@@ -139,7 +164,7 @@ def _event(
         data=data,
         partition=record.partition,
         offset=record.offset,
-        traceparent=traceparent.decode("ascii", "ignore") if traceparent else None,
+        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
     )
 
 
@@ -155,11 +180,12 @@ def _payload(kind: type[Event], key: str, value: bytes | None) -> Event:
         return kind.model_validate_json(value)
     except ValidationError as error:
         # Values stay out of the reason: they may be personal.
-        faults = (
-            f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}"
-            for each in error.errors(include_input=False, include_context=False, include_url=False)
-        )
-        raise _Fault(f"{kind.type} is not as published: {'; '.join(faults)}"[:1000]) from None
+        found = error.errors(include_input=False, include_context=False, include_url=False)
+        faults = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in found]
+        reason = f"{kind.type} is not as published: {'; '.join(faults)}"[:1000]
+        malformed = any(each["type"] == "json_invalid" for each in found)
+        places = ", ".join(f"{each['loc']} {each['type']}" for each in found)
+        raise _Fault(reason, None if malformed else f"{kind.type}: {places}"[:300]) from None
 
 
 def _text(raw: bytes | None, what: str) -> str:
@@ -170,8 +196,8 @@ def _text(raw: bytes | None, what: str) -> str:
     except UnicodeDecodeError:
         raise _Fault(f"the {what} is not UTF-8") from None
     # PostgreSQL's text holds any character but this one.
-    if "\x00" in text or len(text) > 1000:
-        raise _Fault(f"the {what} holds a NUL or is longer than 1000 characters")
+    if "\x00" in text or len(raw) > MAX_TEXT_BYTES:
+        raise _Fault(f"the {what} holds a NUL or is longer than {MAX_TEXT_BYTES} bytes")
     return text
 
 

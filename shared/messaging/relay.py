@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from shared.messaging import cluster
-from shared.messaging.connections import acquire
+from shared.messaging.connections import acquire, limit
 from shared.messaging.failures import AWAY
 from shared.messaging.producers import Acknowledged, Producers
 from shared.messaging.records import Outgoing
@@ -18,6 +18,9 @@ from shared.settings import Settings
 from shared.telemetry import untraced
 
 log = logging.getLogger(__name__)
+
+MARGIN_SECONDS = 20
+"""Of the transaction over the deadline of Kafka's acknowledgements, to note what it has."""
 
 SHARDS_AT_A_TIME = 8
 """So that a second relay finds shards to own while the first is busy."""
@@ -86,10 +89,9 @@ class Relay:
         Raises:
             KafkaError, TimeoutError: Kafka did not acknowledge; nothing was deleted past that.
         """
-        limit_ms = int((self._settings.relay_delivery_seconds + 10) * 1000)
         with untraced():
             async with acquire(self._pool) as connection, connection.transaction():
-                await connection.execute(f"SET LOCAL transaction_timeout = {limit_ms}")
+                await limit(connection, self._settings.relay_delivery_seconds + MARGIN_SECONDS)
                 shards = await self._own_shards(connection)
                 rows = await self._read(connection, shards)
                 if not rows:
@@ -116,7 +118,14 @@ class Relay:
         if taken_over:
             # On a compacted topic an old record that comes last would undo an erasure, so the
             # broker fences whoever had the shard before.
-            await self._producers.fence()
+            try:
+                await self._producers.fence()
+            except (KafkaError, TimeoutError) as error:
+                others = [row["shard"] for row in rows if row["shard"] not in taken_over]
+                if not others:
+                    raise
+                log.warning("A former relay cannot be fenced yet: %s", error)
+                return others
             await connection.execute(
                 "UPDATE shard SET owner = $1 WHERE shard = ANY ($2)", self._id, taken_over
             )

@@ -11,7 +11,7 @@ import asyncpg
 
 from shared.events import Caused
 from shared.messaging.effects import Effect, Effects
-from shared.messaging.failures import describe, is_about_data, signature
+from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours, signature
 from shared.messaging.inbox import Parking
 from shared.messaging.plan import EARLIER_IS_PARKED
 from shared.messaging.records import Entry
@@ -70,6 +70,8 @@ class Waves:
             async with self.connection.transaction():
                 caused = await self._caused(effect, entries)
         except Exception as error:
+            if is_ours(error):
+                raise FaultIsOurs(f"{_name(effect)}: {describe(error)}") from error
             if not is_about_data(error):
                 raise
             if len(entries) == 1:
@@ -92,8 +94,12 @@ class Waves:
         return caused
 
     def _fail(self, entry: Entry, effect: Effect, error: Exception) -> None:
-        name = getattr(effect, "__name__", type(effect).__name__)
+        name = _name(effect)
         self._failed_keys.add((entry.record.topic, entry.key))
         self.failed.append(
             Parking(entry, f"{name}: {describe(error)}", f"{name}: {signature(error)}")
         )
+
+
+def _name(effect: Effect) -> str:
+    return getattr(effect, "__name__", type(effect).__name__)

@@ -185,11 +185,13 @@ CREATE TABLE parked (
     value     bytea,
     reason    text        NOT NULL,
     failure   text        NOT NULL,
-    since     timestamptz NOT NULL DEFAULT now(),
-    UNIQUE (topic, partition, "offset")
+    since     timestamptz NOT NULL DEFAULT now()
 );
 
-CREATE INDEX parked_by_key ON parked (topic, key, sequence) WHERE key IS NOT NULL;
+-- A record is parked once. Not by its offset, which another event has in a Kafka that was refilled.
+CREATE UNIQUE INDEX parked_by_key ON parked (topic, key, sequence) WHERE key IS NOT NULL;
+CREATE UNIQUE INDEX parked_by_offset
+    ON parked (topic, partition, "offset", md5(coalesce(value, ''))) WHERE key IS NULL;
 CREATE INDEX parked_by_failure ON parked (failure, since) WHERE key IS NOT NULL;
 
 -- An operator's decision to do without an event. It outlives the parked row, and a rebuild keeps it.
