@@ -139,8 +139,8 @@ async def erase_people(
 
 
 async def _forget(tx: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
-    for person_id in await store.forget_titles(tx, person_ids):
-        await erase_answers_about(tx, person_id)
+    if erased := await store.forget_titles(tx, person_ids):
+        await erase_answers_about(tx, *erased)
 
 
 # Groups

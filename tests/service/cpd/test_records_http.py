@@ -4,6 +4,7 @@ from datetime import date
 from typing import Any
 from uuid import uuid4
 
+from services.cpd.effects import effects
 from shared.events import membership
 from shared.events.vocabulary import Attendance
 from tests.service.cpd.world import (
@@ -14,6 +15,7 @@ from tests.service.cpd.world import (
     left,
     merged,
     named,
+    received,
 )
 
 ANNE = f"/people/{named('Anne')}"
@@ -193,3 +195,16 @@ async def test_erasing_a_person_keeps_the_hours_and_takes_what_they_wrote(world:
     kept = await world.cpd.pool.fetch("SELECT DISTINCT status FROM idempotency")
     assert [row["status"] for row in kept] == [410], "the answers are emptied"
     assert (await world.post(f"{ANNE}/own-records", OWN)).status_code == 404
+
+
+async def test_many_erasures_at_once_read_the_stored_answers_once(world: World) -> None:
+    erasures = [
+        received(n, 1, membership.PersonErased(person_id=named(f"person {n}"))) for n in range(3)
+    ]
+    effect = effects.of(membership.PersonErased.type)
+    assert effect is not None
+    statements: list[str] = []
+    async with world.cpd.pool.acquire() as connection, connection.transaction():
+        with connection.query_logger(lambda logged: statements.append(logged.query)):
+            await effect(connection, erasures)
+    assert sum("UPDATE idempotency" in statement for statement in statements) == 1
