@@ -42,7 +42,7 @@ types: $(INSTALLED) ## check the types
 bench: $(INSTALLED) ## measure (writes nothing but its report)
 	$(BIN)/python -m benchmarks
 
-docs: $(INSTALLED) ## write docs/events.md from the event models
+docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event models
 	$(BIN)/python -m deploy.docs
 
 lock: $(INSTALLED) ## renew both lock files from pyproject.toml
