@@ -188,8 +188,10 @@ async def page(
     `visited` are the networks in which the scope's schools ever were: an index finds their days,
     and membership on each day's own date decides.
     """
+    near = None if scope.everything else await _near(connection, scope, visited)
+    # Ids first, and a statement of its own: one for both would walk through all days.
     rows: list[asyncpg.Record] = await connection.fetch(
-        """
+        f"""
         SELECT d.*,
                (SELECT count(*) FROM place AS p
                  WHERE p.day_id = d.day_id AND p.status = 'booked') AS booked,
@@ -210,9 +212,10 @@ async def page(
            AND ($10::date IS NULL OR d.date <= $10)
            AND ($11::timestamptz IS NULL OR d.updated_at >= $11)
            AND ($12::uuid IS NULL OR d.day_id > $12)
+           {"" if near is None else "AND d.day_id = ANY ($14::uuid[])"}
          ORDER BY d.day_id
          LIMIT $13
-        """,
+        """,  # noqa: S608 - our own words
         scope.everything,
         list(scope.networks),
         list(visited),
@@ -226,8 +229,28 @@ async def page(
         updated_since,
         after,
         limit,
+        *([] if near is None else [near]),
     )
     return rows
+
+
+async def _near(
+    connection: asyncpg.Connection, scope: Scope, visited: frozenset[UUID]
+) -> list[UUID]:
+    """The days that the scope may reach, by indexes; membership is not looked at yet."""
+    rows = await connection.fetch(
+        """
+        SELECT day_id FROM network_day WHERE network_ids && $1::uuid[]
+         UNION
+        SELECT day_id FROM place WHERE school_id = ANY ($2::uuid[])
+         UNION
+        SELECT day_id FROM place WHERE person_id = ANY ($3::uuid[])
+        """,
+        list(scope.networks | visited),
+        list(scope.schools),
+        list(scope.person_ids),
+    )
+    return [row["day_id"] for row in rows]
 
 
 async def places_page(
