@@ -104,8 +104,8 @@ def _followed(response: httpx.Response, progress: Progress) -> dict[str, Any]:
 
 def print_report(file: Path, report: dict[str, Any]) -> None:
     """What became of the rows, and those that were refused."""
-    table = Table(box=box.SIMPLE_HEAD, title=f"Imported {file.name}", title_justify="left")
-    table.title_style = "bold"
+    out.print(Text(f"Imported {file.name}", style="bold"))
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("rows")
     table.add_column("", justify="right")
     for name in COUNTS:

@@ -115,8 +115,8 @@ async def _readiness(url: str) -> dict[str, Any]:
 
 
 def _print(found: dict[str, Any]) -> None:
-    table = Table(box=box.SIMPLE_HEAD, title=f"Aspire in {found['home']}", title_justify="left")
-    table.title_style = "bold"
+    out.print(Text(f"Aspire in {found['home']}", style="bold"), soft_wrap=True)
+    table = Table(box=box.SIMPLE_HEAD)
     table.add_column("what", style="bold")
     table.add_column("where", overflow="fold")
     table.add_column("process", justify="right")

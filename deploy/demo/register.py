@@ -14,7 +14,9 @@ from typing import Final
 from deploy.demo import names
 
 SCHOOLS: Final = 2_000
-FIRST_URN: Final = 150_001
+FIRST_URN: Final = 900_001
+NUMBERS: Final = range(8_100, 9_900)
+"""Numbers that schools do not have in life, so that a real register can be imported as well."""
 
 COLUMNS: Final = (
     "URN", "LA (code)", "LA (name)", "EstablishmentNumber", "EstablishmentName",
@@ -50,7 +52,7 @@ def write_register(path: Path, seed: int, schools: int = SCHOOLS) -> None:
 
 def _rows(random: Random, schools: int) -> Iterator[tuple[str, ...]]:
     authorities = local_authorities()
-    numbers = {code: iter(random.sample(range(2000, 4000), 1500)) for _, code, _ in authorities}
+    numbers = {code: iter(random.sample(NUMBERS, 1500)) for _, code, _ in authorities}
     for number in range(schools):
         # In turn, so that every authority has schools, and the larger regions more of them.
         region, la_code, la_name = authorities[number % len(authorities)]
