@@ -25,7 +25,7 @@ up: $(INSTALLED) ## start everything, going on with the data that are there
 	$(BIN)/aspire up
 
 test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: $(INSTALLED) ## check style, format and who may import whom
 	$(BIN)/ruff check .
