@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from shared.events.membership import NetworkRenamed, PersonProfile
-from shared.messaging import stops
 from shared.messaging.batch import FaultIsOurs
 from shared.messaging.records import Record
 from tests.kernel.ledger import Kernel, Stream
@@ -158,18 +157,6 @@ async def test_keys_that_fail_alike_are_counted_over_batches(kernel: Kernel) -> 
     with pytest.raises(FaultIsOurs):
         await kernel.take(Stream(offset=90).next("poison"))
     assert len(await kernel.parked()) == 4
-
-
-async def test_after_an_operator_has_resumed_the_count_begins_anew(kernel: Kernel) -> None:
-    for n in range(4):
-        await kernel.take(Stream(offset=10 * n).next("poison"))
-    async with kernel.pool.acquire() as connection:
-        await stops.stop(connection, "consumer", "alike")
-        assert await stops.in_force(connection, "consumer")
-        assert await stops.resume(connection, "consumer", "user:ada", "the rule is right")
-        assert await stops.in_force(connection, "consumer") is None
-    await kernel.take(Stream(offset=90).next("poison"))
-    assert len(await kernel.parked()) == 5
 
 
 async def test_two_replicas_with_the_same_batch_apply_it_once(kernel: Kernel) -> None:

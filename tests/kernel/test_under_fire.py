@@ -196,7 +196,9 @@ async def test_an_operator_who_resumes_lets_the_messages_be_parked(kernel: Kerne
         await kernel.take(*records)
     async with kernel.pool.acquire() as connection:
         await stops.stop(connection, "consumer", str(fault.value))  # type: ignore[arg-type]
-        await stops.resume(connection, "consumer", "user:ada", "they are bad")  # type: ignore[arg-type]
+        assert await stops.in_force(connection, "consumer")  # type: ignore[arg-type]
+        assert await stops.resume(connection, "consumer", "user:ada", "bad")  # type: ignore[arg-type]
+        assert await stops.in_force(connection, "consumer") is None  # type: ignore[arg-type]
     await kernel.take(*records)
     assert len(await kernel.parked()) == 6
 
