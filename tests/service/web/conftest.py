@@ -18,17 +18,16 @@ from tests.service.web.things import CREATE_THING, Api, hooks, router
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> AsyncIterator[str]:
+async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> str:
     """One database for all tests here, emptied before each: quicker than one for each."""
     admin = await asyncpg.connect(infra.admin_dsn)
     await admin.execute(f"CREATE DATABASE things TEMPLATE {await template('cpd')}")
+    await admin.close()
     dsn = database_url(infra.admin_dsn, "things")
     connection = await asyncpg.connect(dsn)
     await connection.execute(CREATE_THING)
     await connection.close()
-    yield dsn
-    await admin.execute("DROP DATABASE things WITH (FORCE)")
-    await admin.close()
+    return dsn
 
 
 @pytest_asyncio.fixture
