@@ -228,7 +228,9 @@ def postgres_container(port: int) -> Any:
         .with_bind_ports(5432, port)
         .with_envs(
             POSTGRES_PASSWORD="test",
-            POSTGRES_INITDB_ARGS="--locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C",
+            POSTGRES_INITDB_ARGS=(
+                "--encoding=UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8 --locale=C"
+            ),
         )
         .with_command(["postgres", *arguments])
     )
