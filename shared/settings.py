@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     consumer_poll_seconds: float = Field(0.2, gt=0)
     consumer_transaction_timeout_seconds: float = Field(60, gt=0, le=60)
     """60 at most, as for the other: see LATE in shared.web.paging."""
+    consumer_retry_seconds: float = Field(0.5, gt=0)
+    """How long the consumer waits where the database or Kafka does not let it go on."""
     early_alarm_seconds: float = Field(60, gt=0)
     """A record set aside for longer than this raises an alarm."""
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.events import TOPICS, Event, Received
-from shared.messaging import inbox, journal, positions
+from shared.messaging import faults, inbox, journal, positions
 from shared.messaging.connections import acquire, limit
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours
@@ -98,15 +98,19 @@ async def _take(
     plans = [_plan(key, entries[key], known, effects) for key in entries]
     moving = [each for each in plans if each[2].moves]
     await inbox.claim(connection, moving)
+    await faults.reach("after_claim_before_effects")
     waves = Waves(connection, effects, careful)
     await waves.apply([each.apply for _, _, each in moving])
     parked = [*_unreadable(unreadable, plans), *_held(moving), *waves.failed]
     await _stop_if_ours(connection, parked)
     await _keep(connection, moving, parked)
+    await faults.reach("after_effects_before_position")
     await positions.remember(connection, _last_of_partitions(records), since)
+    await faults.reach("after_position_before_append")
     appended = await journal.append(
         connection, journal.identified(waves.caused), f"service:{service}"
     )
+    await faults.reach("after_caused_before_commit")
     moved = sum(
         len(each.apply) + len(each.park) + len(each.set_aside) - len(each.released)
         for _, _, each in moving

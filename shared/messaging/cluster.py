@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
@@ -29,7 +29,10 @@ async def answers(settings: Settings, timeout_seconds: float = 2) -> str | None:
     return None
 
 
-async def wait(settings: Settings) -> None:
+Answers = Callable[[Settings], Awaitable[str | None]]
+
+
+async def wait(settings: Settings, answers: Answers = answers) -> None:
     """Waits until a broker answers, and says so once in ten seconds."""
     attempt = 0
     while (trouble := await answers(settings)) is not None:

@@ -17,14 +17,14 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.messaging import batch, cluster, positions, stops
+from shared.messaging import batch, cluster, faults, positions, stops
 from shared.messaging.batch import Outcome
+from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
 from shared.messaging.failures import AWAY, FaultIsOurs
 from shared.messaging.inbox import storable
 from shared.messaging.positions import Misplaced, Partition, Positions
-from shared.messaging.reader import Reader
 from shared.messaging.records import Record
 from shared.messaging.tracing import processing_spans
 from shared.settings import Settings
@@ -36,7 +36,6 @@ faststream_log.setLevel(logging.WARNING)
 
 TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 PART = "consumer"
-RETRY_SECONDS = 0.5
 ALARM_SECONDS = 10
 
 
@@ -54,6 +53,7 @@ class Consumer:
         pool: asyncpg.Pool,
         settings: Settings,
         appended: Callable[[], None] = lambda: None,
+        client: Client | None = None,
     ) -> None:
         self.trouble: str | None = "has not begun"
         self.alarms: list[str] = []
@@ -61,6 +61,7 @@ class Consumer:
         self._effects = effects
         self._pool = pool
         self._settings = settings
+        self._client = client or Client()
         self._appended = appended
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
@@ -114,17 +115,17 @@ class Consumer:
 
     async def _start(self) -> None:
         while True:
-            await cluster.wait(self._settings)
+            await cluster.wait(self._settings, self._client.answers)
             try:
                 builder = await self._broker.connect()
                 self._broker.config.broker_config.builder = partial(
-                    Reader, rewind=self._rewind, **getattr(builder, "keywords", {})
+                    self._client.reader, rewind=self._rewind, **getattr(builder, "keywords", {})
                 )
                 await self._broker.start()
             except (KafkaError, OSError) as error:
                 self._tell(f"Kafka does not let the consumer in: {type(error).__name__}: {error}")
                 await self._broker.stop()
-                await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(self._settings.consumer_retry_seconds)
             else:
                 self._tell(None)
                 return
@@ -133,8 +134,8 @@ class Consumer:
         """Watches over the tasks of Kafka's client, whose end it does not tell."""
         while True:
             reader = self._subscriber.consumer
-            if isinstance(reader, Reader) and (fault := reader.fault()):
-                return fault
+            if reader is not None and (fault := reader.fault()):
+                return str(fault)
             await asyncio.sleep(1)
 
     async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
@@ -182,7 +183,7 @@ class Consumer:
 
     async def _until_sought(self) -> None:
         with suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_SECONDS):
+            async with asyncio.timeout(self._settings.consumer_retry_seconds):
                 await self._positions.sought.wait()
 
     async def _take_some(self, records: list[Record], since: dict[Partition, int]) -> list[Record]:
@@ -229,8 +230,10 @@ class Consumer:
         self._positions.took(records)
         self._tell(None)
         if outcome.appended:
+            await faults.reach("after_commit_before_wake")
             self._appended()
         self._report(outcome)
+        await faults.reach("after_effect_before_offset_commit")
         await self._commit(records)
 
     async def _stop(self, fault: FaultIsOurs) -> None:
@@ -255,7 +258,7 @@ class Consumer:
     async def _wait_for(self, trouble: str) -> None:
         self._tell(trouble)
         with suppress(TimeoutError):
-            async with asyncio.timeout(RETRY_SECONDS):
+            async with asyncio.timeout(self._settings.consumer_retry_seconds):
                 await self._stopping.wait()
 
     async def _commit(self, records: Sequence[Record]) -> None:
@@ -304,7 +307,7 @@ class Consumer:
 
     async def ready(self) -> str | None:
         """None where the consumer can do its work; otherwise why not."""
-        return await cluster.answers(self._settings) or self.trouble
+        return await self._client.answers(self._settings) or self.trouble
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]

@@ -8,6 +8,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import asyncpg
 
 from shared.events import Caused, Event
+from shared.messaging import faults
 from shared.telemetry import current_traceparent
 
 CAUSED = uuid5(NAMESPACE_URL, "https://aspire.example/caused")
@@ -34,7 +35,9 @@ class Transaction:
         events, self._events = self._events, []
         traceparent = current_traceparent()
         facts = [Fact(event, None, traceparent) for event in events]
-        return await append(self.connection, facts, self.actor)
+        appended = await append(self.connection, facts, self.actor)
+        await faults.reach("after_append_before_commit")
+        return appended
 
 
 class Fact(NamedTuple):

@@ -12,7 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from shared.events import TOPICS
-from shared.messaging import inbox, journal
+from shared.messaging import faults, inbox, journal
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
 from shared.messaging.inbox import Overtaken
@@ -123,6 +123,7 @@ async def discard(pool: asyncpg.Pool, parked_id: int, actor: str, because: str) 
                         """,
                         row["topic"], row["key"], row["sequence"], row["event_id"], because, actor,
                     )  # fmt: skip
+                await faults.reach("after_discard_before_commit")
                 return _shown(row)
         except Overtaken:
             continue
@@ -156,6 +157,7 @@ async def _replay(
         "DELETE FROM parked WHERE parked_id = ANY ($1)", [numbers[each] for each in done]
     )
     await journal.append(connection, journal.identified(waves.caused), f"service:{service}")
+    await faults.reach("after_replay_before_commit")
     return Replayed(len(done), failed)
 
 

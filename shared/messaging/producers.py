@@ -3,14 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.structs import RecordMetadata
 
 from shared.events import TOPICS
+from shared.messaging import faults
+from shared.messaging.client import Client, Producer
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
 
@@ -32,11 +32,12 @@ Delivery = tuple[Outgoing, "asyncio.Future[RecordMetadata]"]
 class Producers:
     """Sends batches with a deadline. A producer that failed is never used again, nor flushed."""
 
-    def __init__(self, name: str, settings: Settings) -> None:
+    def __init__(self, name: str, settings: Settings, client: Client) -> None:
         self._name = name
         self._settings = settings
-        self._plain: AIOKafkaProducer | None = None
-        self._fencing: AIOKafkaProducer | None = None
+        self._client = client
+        self._plain: Producer | None = None
+        self._fencing: Producer | None = None
 
     async def send(
         self, events: Sequence[Outgoing]
@@ -68,9 +69,9 @@ class Producers:
     async def fence(self) -> None:
         """From here on a former owner of the compacted topics' shard cannot send any more."""
         if self._fencing is not None:
-            await _abandon(self._fencing)
+            await self._fencing.abandon()
         self._fencing = None
-        producer = AIOKafkaProducer(
+        producer: Producer = self._client.producer(
             bootstrap_servers=self._settings.kafka,
             transactional_id=f"{self._name}.compacted",
             transaction_timeout_ms=int(self._settings.relay_delivery_seconds * 1000),
@@ -79,7 +80,7 @@ class Producers:
             async with asyncio.timeout(self._settings.relay_delivery_seconds):
                 await producer.start()
         except BaseException:
-            await _abandon(producer)
+            await producer.abandon()
             raise
         self._fencing = producer
 
@@ -87,12 +88,12 @@ class Producers:
         """Ends the producers without sending what they still hold."""
         for producer in (self._plain, self._fencing):
             if producer is not None:
-                await _abandon(producer)
+                await producer.abandon()
         self._plain = self._fencing = None
 
-    async def _started_plain(self) -> AIOKafkaProducer:
+    async def _started_plain(self) -> Producer:
         if self._plain is None:
-            producer = AIOKafkaProducer(
+            producer: Producer = self._client.producer(
                 bootstrap_servers=self._settings.kafka,
                 enable_idempotence=True,
                 acks="all",
@@ -103,7 +104,7 @@ class Producers:
             try:
                 await producer.start()
             except BaseException:
-                await _abandon(producer)
+                await producer.abandon()
                 raise
             self._plain = producer
         return self._plain
@@ -131,11 +132,12 @@ class Producers:
         await self._deliver(self._fencing, events, sent)
         if len(_acknowledged(events, sent)) < len(events):
             raise KafkaError("Kafka refused a part of a transaction")
+        await faults.reach("after_send_before_transaction_ends")
         await self._fencing.commit_transaction()
         deliveries += sent
 
     async def _deliver(
-        self, producer: AIOKafkaProducer, events: Sequence[Outgoing], deliveries: list[Delivery]
+        self, producer: Producer, events: Sequence[Outgoing], deliveries: list[Delivery]
     ) -> None:
         """Notes each delivery as it is begun, so that a deadline forgets none."""
         for event in events:
@@ -163,16 +165,3 @@ def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) ->
             metadata = result.result()
             acknowledged.append(Acknowledged(event, metadata.partition, metadata.offset))
     return acknowledged
-
-
-async def _abandon(producer: AIOKafkaProducer) -> None:
-    """Ends a producer unflushed: `stop()` would wait for, and send, what it still holds.
-
-    Its connections go first, so that requests in flight fail at once. aiokafka has no public way.
-    """
-    producer._closed = True  # noqa: SLF001
-    with suppress(Exception):
-        async with asyncio.timeout(5):
-            await producer.client.close()
-            await producer._sender.close()  # noqa: SLF001
-    producer._message_accumulator.fail_all(KafkaError("the producer was abandoned"))  # noqa: SLF001

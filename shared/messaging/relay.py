@@ -9,7 +9,8 @@ from uuid import uuid4
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.messaging import cluster
+from shared.messaging import faults
+from shared.messaging.client import Client
 from shared.messaging.connections import acquire, limit
 from shared.messaging.failures import AWAY
 from shared.messaging.producers import Acknowledged, Producers
@@ -33,13 +34,18 @@ class Relay:
     nothing is being sent, in words, or is None.
     """
 
-    def __init__(self, service: str, pool: asyncpg.Pool, settings: Settings) -> None:
+    def __init__(
+        self, service: str, pool: asyncpg.Pool, settings: Settings, client: Client | None = None
+    ) -> None:
         self.trouble: str | None = "has not begun"
         self._pool = pool
         self._settings = settings
+        self._client = client or Client()
         self._id = uuid4()
         self._woken = asyncio.Event()
-        self._producers = Producers(f"{settings.topic_prefix}aspire.{service}", settings)
+        self._producers = Producers(
+            f"{settings.topic_prefix}aspire.{service}", settings, self._client
+        )
 
     def wake(self) -> None:
         """There is something new in the outbox."""
@@ -96,8 +102,11 @@ class Relay:
                 rows = await self._read(connection, shards)
                 if not rows:
                     return 0
+                await faults.reach("before_send")
                 acknowledged, failure = await self._producers.send(rows)
+                await faults.reach("after_send_before_delete")
                 await self._forget(connection, acknowledged)
+                await faults.reach("after_delete_before_commit")
         if failure is not None:
             raise failure
         return len(acknowledged)
@@ -177,4 +186,4 @@ class Relay:
 
     async def ready(self) -> str | None:
         """None where the relay can do its work; otherwise why not."""
-        return await cluster.answers(self._settings) or self.trouble
+        return await self._client.answers(self._settings) or self.trouble

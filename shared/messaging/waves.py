@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from shared.events import Caused
+from shared.messaging import faults
 from shared.messaging.effects import Effect, Effects
 from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours, signature
 from shared.messaging.inbox import Parking
@@ -46,6 +47,8 @@ class Waves:
             await self._wave([queue[number] for queue in queues])
             number += 1
             queues = [queue for queue in queues if number < len(queue)]
+            if queues:
+                await faults.reach("between_waves")
 
     async def _wave(self, heads: Sequence[Entry]) -> None:
         by_type: dict[str, list[Entry]] = defaultdict(list)

@@ -25,7 +25,7 @@ from starlette.responses import Response
 from starlette.types import Message
 
 from shared.database import acquire
-from shared.messaging import Transaction
+from shared.messaging import Transaction, faults
 from shared.web.auth import actor_of
 from shared.web.context import Context, context_of
 from shared.web.idempotency import (
@@ -108,6 +108,7 @@ async def _run(handle: Handler, request: Request) -> Response:
                 raise
             await asyncio.sleep(random.uniform(0.005, 0.05) * number)  # noqa: S311 - no secret
         else:
+            await faults.reach("after_commit_before_wake")
             context.wake()
             return response
     raise AssertionError("the last attempt returns or raises")

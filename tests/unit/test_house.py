@@ -4,6 +4,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from shared.messaging import faults
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -34,7 +36,9 @@ def test_no_subscriber_is_declared_past_the_kernel() -> None:
 
 
 def test_nothing_is_produced_past_the_relay() -> None:
-    assert files_that_call("AIOKafkaProducer", "publisher") == {"shared/messaging/producers.py"}
+    assert files_that_call("AIOKafkaProducer", "Producer", "producer", "publisher") == {
+        "shared/messaging/producers.py"
+    }
 
 
 def test_events_are_appended_by_one_function_only() -> None:
@@ -45,3 +49,19 @@ def test_events_are_appended_by_one_function_only() -> None:
         or "INSERT INTO outbox" in path.read_text("utf-8")
     }
     assert touching == set()
+
+
+def test_every_fault_point_is_where_the_kernel_says() -> None:
+    reached = {
+        node.args[0].value
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "faults.reach"
+        and isinstance(node.args[0], ast.Constant)
+    }
+    assert reached == set(faults.POINTS)
+
+
+def test_no_service_arms_a_fault_point() -> None:
+    assert files_that_call("arm") == set()

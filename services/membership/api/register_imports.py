@@ -14,7 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from services.membership.register import Report, Spool, import_register
 from services.membership.register.file import RegisterText
 from shared.database import acquire
-from shared.messaging import Transaction
+from shared.messaging import Transaction, faults
 from shared.problems import Refused
 from shared.web import Actor, Context, Today, require
 from shared.web.context import context_of
@@ -190,6 +190,7 @@ class _Import:
             transaction = Transaction(connection, self._actor.subject)
             yield transaction
             await transaction.append()
+        await faults.reach("after_commit_before_wake")
         context.wake()
 
 

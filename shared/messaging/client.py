@@ -1,0 +1,42 @@
+"""How the kernel comes to Kafka: the producers and readers of aiokafka, as the kernel needs them.
+
+All of the kernel stands above this seam. Tests put a broker of their own below it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from shared.messaging import cluster
+from shared.messaging.reader import Reader
+
+
+class Producer(AIOKafkaProducer):  # type: ignore[misc]
+    """aiokafka's producer, which can be ended unflushed."""
+
+    async def abandon(self) -> None:
+        """Ends it without sending what it still holds, for which `stop()` would wait.
+
+        Its connections go first, so that requests in flight fail at once. aiokafka has no public
+        way.
+        """
+        self._closed = True
+        with suppress(Exception):
+            async with asyncio.timeout(5):
+                await self.client.close()
+                await self._sender.close()
+        self._message_accumulator.fail_all(KafkaError("the producer was abandoned"))
+
+
+@dataclass(frozen=True)
+class Client:
+    """Makes producers and readers with aiokafka's options; `answers` says why a broker does not."""
+
+    producer: Callable[..., Any] = Producer
+    reader: Callable[..., Any] = Reader
+    answers: cluster.Answers = cluster.answers
