@@ -42,7 +42,7 @@ def fetch(cache: Path, sums: Path = SUMS) -> None:
 
     Raises JarsUnavailable where they cannot be had, JarsRefused where they are not the right ones.
     """
-    with _locked(cache):
+    with locked(cache):
         if folder(cache).exists():
             return
         expected = _read(sums)
@@ -69,7 +69,7 @@ def fetch(cache: Path, sums: Path = SUMS) -> None:
 
 def lock(cache: Path, sums: Path = SUMS) -> int:
     """Fetch all jars afresh and write their sums; returns how many there are."""
-    with _locked(cache):
+    with locked(cache):
         work = cache / f"kafka-{KAFKA_VERSION}.locking"
         shutil.rmtree(work, ignore_errors=True)
         _resolve(work)
@@ -130,7 +130,7 @@ def _sum(jar: Path) -> str:
 
 
 @contextmanager
-def _locked(cache: Path) -> Iterator[None]:
+def locked(cache: Path) -> Iterator[None]:
     """Two instances that start for the first time do not fetch into one folder."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "kafka.lock").open("w") as file:

@@ -14,7 +14,7 @@ from deploy.embedded.trouble import ChildDied, NotReady
 from deploy.embedded.watchdog import PACKAGES, Watchdog
 
 POLL_SECONDS: Final = 0.05
-SECONDS_TO_END: Final = 8.0
+SECONDS_TO_END: Final = 7.0
 LONGEST_LOG_BYTES: Final = 20 * 1024 * 1024
 LAST_LINES: Final = 15
 

@@ -16,7 +16,7 @@ from deploy.embedded.processes import Identity, Ward, end
 PACKAGES: Final = Path(__file__).resolve().parents[2]
 """The folder that `deploy` is imported from, for children to start in."""
 
-SECONDS_TO_END: Final = 8.0
+SECONDS_TO_END: Final = 7.0
 
 
 class Watchdog:
