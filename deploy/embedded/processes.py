@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -57,6 +58,16 @@ class Ward:
         except (ProcessLookupError, PermissionError):
             return
 
+    def kill(self) -> None:
+        """Kill the group and all that descend from it; PostgreSQL's children lead their own."""
+        descendants: list[psutil.Process] = []
+        with suppress(psutil.Error):
+            descendants = psutil.Process(self.identity.pid).children(recursive=True)
+        self.send(signal.SIGKILL)
+        for process in descendants:
+            with suppress(psutil.Error):
+                process.kill()
+
 
 def end(wards: Iterable[Ward], seconds: float) -> None:
     """Ask each to stop, stage by stage, and kill what is left of a stage when its time is over.
@@ -75,7 +86,7 @@ def end(wards: Iterable[Ward], seconds: float) -> None:
             ward.send(signal.SIGCONT)  # a stopped process cannot hear
         _wait(members, start + seconds * count / len(stages))
         for ward in members:
-            ward.send(signal.SIGKILL)
+            ward.kill()
         _wait(members, time.monotonic() + 1)
 
 

@@ -80,6 +80,20 @@ async def test_a_child_that_will_not_stop_is_killed(supervisor: Supervisor) -> N
     assert child.popen.returncode == -signal.SIGKILL
 
 
+async def test_what_a_killed_child_has_started_is_killed_with_it(supervisor: Supervisor) -> None:
+    code = (
+        "import subprocess, sys;"
+        f"child = subprocess.Popen([sys.executable, '-c', {SLEEP!r}], start_new_session=True);"
+        f"print(child.pid); {STUBBORN}"
+    )
+    child = supervisor.spawn("parent", python(code))
+    await supervisor.until_ready(child, lambda: ready(child), 10)
+    grandchild = Identity.of(int(child.last_lines().split()[0]))
+    assert grandchild is not None
+    await supervisor.end([child], seconds=0.2)
+    until(lambda: not grandchild.alive())
+
+
 async def test_a_child_that_was_paused_can_be_stopped(supervisor: Supervisor) -> None:
     child = supervisor.spawn("paused", python(SLEEP))
     child.ward.send(signal.SIGSTOP)
