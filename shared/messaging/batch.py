@@ -16,7 +16,7 @@ from shared.messaging import faults, inbox, journal, positions
 from shared.messaging.connections import acquire, limit
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours
-from shared.messaging.inbox import Key, Known, Overtaken, Parking
+from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
 from shared.messaging.records import Entry, Record, Unreadable, decode, identity
@@ -71,7 +71,7 @@ async def take(
             async with acquire(pool) as connection, connection.transaction():
                 await limit(connection, transaction_timeout_seconds)
                 outcome = await _take(connection, service, effects, records, since or {}, careful)
-        except (Overtaken, asyncpg.DeadlockDetectedError, asyncpg.SerializationError):
+        except OVERTAKEN:
             repeats += 1
         except (FaultIsOurs, Misplaced):
             raise

@@ -17,6 +17,7 @@ POINTS: Final = (
     "after_send_before_delete",
     "after_delete_before_commit",
     # the consumer
+    "after_read_before_claim",
     "after_claim_before_effects",
     "between_waves",
     "after_effects_before_position",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from shared.messaging import faults
 from shared.messaging.plan import Discarded, KeyPlan, KeyState
 from shared.messaging.records import Entry, Headers, Record, Unreadable
 
@@ -24,6 +25,10 @@ class Known:
 
 class Overtaken(Exception):  # noqa: N818 - reads as a claim
     """Another replica has moved a key in the meantime: read again and start over."""
+
+
+OVERTAKEN = (Overtaken, asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+"""After these the transaction is begun again."""
 
 
 async def read(connection: asyncpg.Connection, keys: Iterable[Key]) -> Known:
@@ -89,6 +94,7 @@ async def claim(
     Raises:
         Overtaken: a row is no longer as it was read.
     """
+    await faults.reach("after_read_before_claim")
     if not plans:
         return
     plans = sorted(plans, key=lambda each: each[0])

@@ -15,7 +15,7 @@ from shared.events import TOPICS
 from shared.messaging import faults, inbox, journal
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
-from shared.messaging.inbox import Overtaken
+from shared.messaging.inbox import OVERTAKEN
 from shared.messaging.plan import KeyPlan, KeyState
 from shared.messaging.records import Entry, Record, Unreadable, decode
 from shared.messaging.waves import Waves
@@ -91,7 +91,7 @@ async def replay(
         try:
             async with acquire(pool) as connection, connection.transaction():
                 return await _replay(connection, service, effects, topic, key)
-        except Overtaken:
+        except OVERTAKEN:
             continue
 
 
@@ -106,27 +106,39 @@ async def discard(pool: asyncpg.Pool, parked_id: int, actor: str, because: str) 
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                row = await connection.fetchrow(
-                    "DELETE FROM parked WHERE parked_id = $1 RETURNING *", parked_id
-                )
-                if row is None:
-                    raise NothingParked(f"There is no parked record number {parked_id}.")
-                if row["key"] is not None:
-                    await _touch(connection, row["topic"], row["key"])
-                    await connection.execute(
-                        """
-                        INSERT INTO discarded (topic, key, sequence, event_id, reason, discarded_by)
-                        VALUES ($1, $2, $3, $4, $5, $6)
-                        ON CONFLICT (topic, key, sequence) DO UPDATE
-                           SET event_id = excluded.event_id, reason = excluded.reason,
-                               discarded_by = excluded.discarded_by, discarded_at = now()
-                        """,
-                        row["topic"], row["key"], row["sequence"], row["event_id"], because, actor,
-                    )  # fmt: skip
-                await faults.reach("after_discard_before_commit")
-                return _shown(row)
-        except Overtaken:
+                return await _discard(connection, parked_id, actor, because)
+        except OVERTAKEN:
             continue
+
+
+async def _discard(
+    connection: asyncpg.Connection, parked_id: int, actor: str, because: str
+) -> Parked:
+    # The key first, then what is parked of it, as replays and batches do: else they would wait for
+    # each other in a circle.
+    place = await connection.fetchrow(
+        "SELECT topic, key FROM parked WHERE parked_id = $1", parked_id
+    )
+    if place is not None and place["key"] is not None:
+        await _touch(connection, place["topic"], place["key"])
+    row = await connection.fetchrow(
+        "DELETE FROM parked WHERE parked_id = $1 RETURNING *", parked_id
+    )
+    if row is None:
+        raise NothingParked(f"There is no parked record number {parked_id}.")
+    if row["key"] is not None:
+        await connection.execute(
+            """
+            INSERT INTO discarded (topic, key, sequence, event_id, reason, discarded_by)
+            VALUES ($1, $2, $3, $4, $5, $6)
+            ON CONFLICT (topic, key, sequence) DO UPDATE
+               SET event_id = excluded.event_id, reason = excluded.reason,
+                   discarded_by = excluded.discarded_by, discarded_at = now()
+            """,
+            row["topic"], row["key"], row["sequence"], row["event_id"], because, actor,
+        )  # fmt: skip
+    await faults.reach("after_discard_before_commit")
+    return _shown(row)
 
 
 async def _replay(
@@ -166,6 +178,7 @@ async def _touch(connection: asyncpg.Connection, topic: str, key: str) -> None:
     known = await inbox.read(connection, [(topic, key)])
     state = known.states.get((topic, key), KeyState())
     await inbox.claim(connection, [((topic, key), state, KeyPlan(state.sequence, state.last_id))])
+    await faults.reach("after_claim_before_effects")
 
 
 def _record(row: asyncpg.Record) -> Record:
