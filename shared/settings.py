@@ -1,26 +1,61 @@
 """What differs between one machine, Docker and the national platform: environment variables."""
 
 import os
+import re
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "ASPIRE_"
+_HOST: Final = re.compile(r"([^\s:]*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?")
 
 
 class SettingMissing(Exception):  # noqa: N818 - reads as a claim
     """A setting that has no default is not there; the message names the variable."""
 
 
-class Settings(BaseSettings):
-    """Read from `ASPIRE_<FIELD>`; see each field. Give arguments instead in tests."""
+class SettingWrong(Exception):  # noqa: N818 - reads as a claim
+    """A setting cannot be what it is; the message names the variable."""
 
-    model_config = SettingsConfigDict(env_prefix="ASPIRE_", frozen=True, extra="ignore")
+
+def _brokers(text: str) -> str:
+    for broker in text.split(","):
+        if not broker.strip() or not _HOST.fullmatch(broker.strip()):
+            raise ValueError("it should be host:port, and several are separated by commas")
+    return text
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+Brokers = Annotated[str, AfterValidator(_brokers)]
+LogLevel = Annotated[
+    Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
+]
+
+
+class Settings(BaseSettings):
+    """Read from `ASPIRE_<FIELD>`; see each field. Give arguments instead in tests.
+
+    Raises SettingWrong, naming the variable, where one cannot be what it is.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
 
     home: Path = Path(".aspire")
     """The folder with all state of the embedded servers and of the local token issuer."""
 
-    kafka: str = "localhost:9092"
+    kafka: Brokers = "localhost:9092"
     """Bootstrap servers, host:port, separated by commas."""
     topic_prefix: str = ""
     """Put before each topic's and consumer group's name, so that platforms can share a Kafka."""
@@ -68,7 +103,20 @@ class Settings(BaseSettings):
 
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: readable on a terminal, JSON otherwise."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _named(cls, values: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(values)
+        except ValidationError as error:
+            first = error.errors()[0]
+            message = str(first["msg"]).removeprefix("Value error, ")
+            raise SettingWrong(
+                f"{PREFIX}{str(first['loc'][0]).upper()} is “{first['input']}”: "
+                f"{message[:1].lower()}{message[1:]}."
+            ) from None
 
     @property
     def local_keys(self) -> Path:
@@ -87,7 +135,7 @@ class Settings(BaseSettings):
     def database_url(self, service: str) -> str:
         """`ASPIRE_<SERVICE>_DATABASE_URL`, a postgresql:// URL.
 
-        Raises SettingMissing, naming the variable, where it is not set.
+        Raises SettingMissing or SettingWrong, naming the variable, where it is not set or no URL.
         """
         variable = f"ASPIRE_{service.upper()}_DATABASE_URL"
         url = os.environ.get(variable, "").strip()
@@ -97,4 +145,16 @@ class Settings(BaseSettings):
                 f"as in postgresql://{service}:password@host:5432/{service}. "
                 "`aspire up` sets it for the services that it starts; `aspire status` prints it."
             )
-        return url
+        return checked_database_url(variable, url)
+
+
+def checked_database_url(variable: str, url: str) -> str:
+    """The URL. Raises SettingWrong, without a password, where it cannot be one of a database."""
+    scheme, _, rest = url.partition("://")
+    hosts = rest.partition("/")[0].rpartition("@")[2].split(",")
+    if scheme not in ("postgresql", "postgres") or not all(map(_HOST.fullmatch, hosts)):
+        raise SettingWrong(
+            f"{variable} is not the URL of a database: "
+            "it should be like postgresql://user:password@host:5432/database."
+        )
+    return url

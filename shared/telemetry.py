@@ -25,7 +25,7 @@ from opentelemetry.sdk.trace.export import (
     SpanExporter,
 )
 
-from shared.settings import Settings
+from shared.settings import Settings, SettingWrong
 
 
 def configure(service: str, settings: Settings) -> None:
@@ -80,7 +80,7 @@ def configure_logs(service: str, settings: Settings) -> None:
     handler.setFormatter(TextLines(service) if as_text else JsonLines(service))
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(settings.log_level.upper())
+    root.setLevel(settings.log_level)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers[:] = []
@@ -90,8 +90,9 @@ def configure_logs(service: str, settings: Settings) -> None:
 
 
 _OF_EVERY_RECORD: Final = frozenset(
-    [*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName"]
-)
+    [*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName",
+     "color_message"]  # uvicorn's message again, with escape sequences in it
+)  # fmt: skip
 
 
 class JsonLines(logging.Formatter):
@@ -145,4 +146,4 @@ def _exporter() -> SpanExporter | None:
             return OTLPSpanExporter()
         case "console":
             return ConsoleSpanExporter()
-    raise ValueError(f"OTEL_TRACES_EXPORTER={wanted} is not known here: use otlp, console or none.")
+    raise SettingWrong(f"OTEL_TRACES_EXPORTER is “{wanted}”: use otlp, console or none.")

@@ -15,7 +15,7 @@ from typer.main import get_command
 
 from deploy.cli.terminal import err, out
 from deploy.cli.trouble import Trouble
-from shared.settings import SettingMissing
+from shared.settings import SettingMissing, SettingWrong
 
 WRONG_USE: Final = 2
 INTERRUPTED: Final = 130
@@ -64,13 +64,20 @@ def invoke(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
     except TyperException as mistake:
         return _refused(_with_hint(mistake))
-    except (Trouble, SettingMissing) as trouble:
+    except (Trouble, SettingMissing, SettingWrong) as trouble:
         return _refused(str(trouble))
     except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):
         return INTERRUPTED
     except BrokenPipeError:  # whoever read, as `head` does, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _refused(
+            f"{error.filename} cannot be used: {error.strerror}. "
+            "ASPIRE_HOME names the folder of an instance."
+        )
     return code if isinstance(code, int) else 0
 
 

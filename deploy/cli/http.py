@@ -1,5 +1,6 @@
 """Asking services over HTTP: every answer that is no success becomes one clear line."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def client(url: str, token: str, *, seconds: float = 30) -> httpx.Client:
-    """A client that speaks to one service as the bearer of a token."""
+    """A client that speaks to one service as the bearer of a token. Raises CannotDo."""
+    if not re.fullmatch(r"[\x21-\x7e]+", token):
+        raise CannotDo("What was given as a token is none: copy it whole, on one line.")
     return httpx.Client(
         base_url=url,
         headers={"Authorization": f"Bearer {token}"},

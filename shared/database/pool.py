@@ -120,9 +120,9 @@ _NOT_READY: Final = (
 
 
 def _address(dsn: str) -> str:
-    """Host, port and database: never the password."""
+    """Hosts, ports and database: never the password."""
     url = urlsplit(dsn)
-    return f"{url.hostname or 'localhost'}:{url.port or 5432}{url.path}"
+    return url.netloc.rpartition("@")[2] + url.path
 
 
 def _milliseconds(seconds: float) -> str:

@@ -64,6 +64,40 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert said in printed.err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "variable", "value"),
+    [
+        (["run", "cpd"], "ASPIRE_HTTP_PORT", "abc"),
+        (["run", "cpd"], "ASPIRE_CPD_DATABASE_URL", "nonsense"),
+        (["events"], "ASPIRE_KAFKA", "broker:port"),
+        (["token", "--role", "office"], "ASPIRE_HOME", "/dev/null/home"),
+        (["up"], "ASPIRE_HOME", "/dev/null/home"),
+    ],
+)
+def test_a_setting_that_cannot_be_is_named_in_one_line(
+    arguments: list[str],
+    variable: str,
+    value: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ASPIRE_CPD_DATABASE_URL", "postgresql://cpd@127.0.0.1:1/cpd")
+    monkeypatch.setenv(variable, value)
+    assert invoke(arguments) == 2
+    printed = capsys.readouterr()
+    assert len(printed.err.strip().splitlines()) == 1
+    assert variable in printed.err
+
+
+def test_what_is_no_token_is_not_sent(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_REPORTING_URL", "http://127.0.0.1:1")
+    for token in ("tökén", "two\nlines"):
+        assert invoke(["report", "--token", token]) == 2
+        assert "token" in capsys.readouterr().err
+
+
 def test_a_service_that_does_not_answer_is_named(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
