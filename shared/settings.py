@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     transaction_timeout_seconds: float = Field(30, gt=0, le=60)
     """The longest that a command's or a query's transaction may live; PostgreSQL ends it then."""
 
-    batch_size: int = Field(2000, ge=1)
+    batch_size: int = Field(5000, ge=1)
     """Records in one of the consumer's transactions."""
     consumer_session_timeout_seconds: float = Field(10, gt=0)
     consumer_heartbeat_seconds: float = Field(3, gt=0)

@@ -56,9 +56,12 @@ class Event(BaseModel):
 E = TypeVar("E", bound=Event, covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Received(Generic[E]):
-    """An event as a consumer meets it: the payload and the attributes of its record."""
+    """An event as a consumer meets it: the payload and the attributes of its record.
+
+    Not frozen, as it is made by the thousand; nobody changes one.
+    """
 
     id: UUID
     topic: str

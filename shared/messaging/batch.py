@@ -1,29 +1,34 @@
 """A batch of records becomes its effects, in one transaction.
 
-The order inside: read the inbox, decide, claim the keys (so that effects run under their locks),
-apply in waves, set aside and park, remember the positions, append what the effects caused.
+The order inside: claim the keys in the inbox (so that effects run under their locks), apply in
+waves, set aside and park, remember the positions, append what the effects caused.
 """
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from uuid import UUID
+from itertools import chain
 
 import asyncpg
 
 from shared.events import TOPICS, Event, Received
 from shared.messaging import faults, inbox, journal, positions
-from shared.messaging.connections import acquire, limit
+from shared.messaging.connections import acquire, expect_many, limit
+from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours
 from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
-from shared.messaging.records import Entry, Record, Unreadable, decode, identity
+from shared.messaging.records import Entry, Record, Unreadable
 from shared.messaging.waves import Waves
 
 ALIKE_FAILURES = 5
 """So many different keys whose events fail alike are our fault, not the messages'."""
+
+MANY = 200
+"""Records from which on planning each statement anew is cheaper than a plan that does not fit."""
 
 MALFORMED = "malformed"
 OF_THE_MESSAGE = frozenset({"unreadable", "contradicting", MALFORMED, EARLIER_IS_PARKED})
@@ -42,6 +47,8 @@ class Outcome:
     set_aside: int = 0
     parked: Sequence[Parking] = field(default=())
     appended: int = 0
+    ends: Mapping[Partition, Record] = field(default_factory=dict)
+    """The last record of each partition."""
     repeats: int = 0
 
 
@@ -70,6 +77,8 @@ async def take(
         try:
             async with acquire(pool) as connection, connection.transaction():
                 await limit(connection, transaction_timeout_seconds)
+                if len(records) >= MANY:
+                    await expect_many(connection)
                 outcome = await _take(connection, service, effects, records, since or {}, careful)
         except OVERTAKEN:
             repeats += 1
@@ -93,36 +102,88 @@ async def _take(
     since: Mapping[Partition, int],
     careful: bool,
 ) -> Outcome:
-    entries, unreadable = _read(records, effects)
-    known = await inbox.read(connection, entries)
-    plans = [_plan(key, entries[key], known, effects) for key in entries]
-    moving = [each for each in plans if each[2].moves]
-    await inbox.claim(connection, moving)
+    entries, unreadable = _by_key(records)
+    queues, plans = await _claim(connection, entries, effects)
     await faults.reach("after_claim_before_effects")
     waves = Waves(connection, effects, careful)
-    await waves.apply([each.apply for _, _, each in moving])
-    parked = [*_unreadable(unreadable, plans), *_held(moving), *waves.failed]
+    await waves.apply(queues)
+    parked = [*_unreadable(unreadable, plans), *_held(plans), *waves.failed]
     await _stop_if_ours(connection, parked)
-    await _keep(connection, moving, parked)
+    await _keep(connection, plans, parked)
     await faults.reach("after_effects_before_position")
-    await positions.remember(connection, _last_of_partitions(records), since)
+    ends = positions.ends_of(records)
+    await positions.remember(connection, ends, since)
     await faults.reach("after_position_before_append")
     appended = await journal.append(
         connection, journal.identified(waves.caused), f"service:{service}"
     )
     await faults.reach("after_caused_before_commit")
-    moved = sum(
-        len(each.apply) + len(each.park) + len(each.set_aside) - len(each.released)
-        for _, _, each in moving
+    moved = sum(map(len, queues)) + sum(
+        len(each.park) + len(each.set_aside) - len(each.released) for _, _, each in plans
     )
     contradicting = sum(len(each.contradicting) for _, _, each in plans)
     return Outcome(
         applied=[entry.event for entry in waves.applied if entry.event is not None],
         without_effect=waves.without_effect,
         seen=len(records) - len(unreadable) - contradicting - moved,
-        set_aside=sum(len(each.set_aside) for _, _, each in moving),
+        set_aside=sum(len(each.set_aside) for _, _, each in plans),
         parked=parked,
         appended=appended,
+        ends=ends,
+    )
+
+
+def _by_key(records: Iterable[Record]) -> tuple[dict[Key, list[Entry]], list[Unreadable]]:
+    entries: dict[Key, list[Entry]] = defaultdict(list)
+    unreadable: list[Unreadable] = []
+    for record in records:
+        entry = read_head(record)
+        if isinstance(entry, Entry):
+            entries[record.topic, entry.key].append(entry)
+        else:
+            unreadable.append(entry)
+    return entries, unreadable
+
+
+async def _claim(
+    connection: asyncpg.Connection, entries: Mapping[Key, list[Entry]], effects: Effects
+) -> tuple[list[Sequence[Entry]], Plans]:
+    """Claims the keys; answers what to apply of each, and the plans of those with more to do.
+
+    Keys that go straight on are claimed unread, and their bodies are read in the meantime. Only
+    the others need to be looked up and decided on.
+    """
+    straight = {key: of for key, of in entries.items() if _goes_straight_on(key, of)}
+    advancing = asyncio.create_task(inbox.advance(connection, straight))
+    well = False
+    try:
+        await asyncio.sleep(0)
+        well = read_bodies(chain.from_iterable(entries.values()), effects.types)
+    finally:
+        advanced = await advancing
+    plans: list[tuple[Key, KeyState, KeyPlan]] = []
+    if len(advanced) < len(entries):
+        others = {key: of for key, of in entries.items() if key not in advanced}
+        known = await inbox.read(connection, others)
+        plans += [_plan(key, of, known, effects) for key, of in others.items()]
+        await inbox.claim(connection, [each for each in plans if each[2].moves])
+    queues: list[Sequence[Entry]] = []
+    for key in advanced:
+        of = entries[key]
+        if well or all(entry.fault is None for entry in of):
+            queues.append(of)
+        else:
+            before = KeyState(of[0].sequence - 1)
+            plans.append((key, before, plan(before, of)))
+    queues += [each.apply for _, _, each in plans]
+    return queues, plans
+
+
+def _goes_straight_on(key: Key, entries: Sequence[Entry]) -> bool:
+    """Whether a key's events follow one another, as nearly always."""
+    numbers = range(entries[0].sequence, entries[0].sequence + len(entries))
+    return not TOPICS[key[0]].compacted and (
+        len(entries) == 1 or [entry.sequence for entry in entries] == list(numbers)
     )
 
 
@@ -134,7 +195,7 @@ def _unreadable(unreadable: Sequence[Unreadable], plans: Plans) -> list[Parking]
     ]
 
 
-def _held(moving: Plans) -> list[Parking]:
+def _held(plans: Plans) -> list[Parking]:
     """Events that cannot be read, and those that follow a parked one."""
     return [
         Parking(
@@ -142,23 +203,9 @@ def _held(moving: Plans) -> list[Parking]:
             reason,
             EARLIER_IS_PARKED if reason == EARLIER_IS_PARKED else entry.alike or MALFORMED,
         )
-        for _, _, each in moving
+        for _, _, each in plans
         for entry, reason in each.park
     ]
-
-
-def _read(
-    records: Iterable[Record], effects: Effects
-) -> tuple[dict[Key, list[Entry]], list[Unreadable]]:
-    entries: dict[Key, list[Entry]] = defaultdict(list)
-    unreadable: list[Unreadable] = []
-    for record in records:
-        match decode(record, effects.types):
-            case Entry() as entry:
-                entries[record.topic, entry.key].append(entry)
-            case Unreadable() as unread:
-                unreadable.append(unread)
-    return entries, unreadable
 
 
 def _plan(
@@ -203,11 +250,11 @@ async def _stop_if_ours(connection: asyncpg.Connection, parked: Sequence[Parking
             raise FaultIsOurs(f"events of {row['earlier'] + keys} keys fail alike: {failure}")
 
 
-async def _keep(connection: asyncpg.Connection, moving: Plans, parked: Sequence[Parking]) -> None:
+async def _keep(connection: asyncpg.Connection, plans: Plans, parked: Sequence[Parking]) -> None:
     """Sets aside, releases and parks; most batches have nothing of it."""
-    early = [entry for _, _, each in moving for entry in each.set_aside]
-    released = [(key, sequence) for key, _, each in moving for sequence in each.released]
-    lifted = [key for key, _, each in moving if each.lifts_hold]
+    early = [entry for _, _, each in plans for entry in each.set_aside]
+    released = [(key, sequence) for key, _, each in plans for sequence in each.released]
+    lifted = [key for key, _, each in plans if each.lifts_hold]
     if early:
         await inbox.set_aside(connection, early)
     if released:
@@ -216,8 +263,3 @@ async def _keep(connection: asyncpg.Connection, moving: Plans, parked: Sequence[
         await inbox.lift_hold(connection, lifted)
     if parked:
         await inbox.park(connection, parked)
-
-
-def _last_of_partitions(records: Sequence[Record]) -> list[tuple[Record, UUID]]:
-    last = {(record.topic, record.partition): record for record in records}
-    return [(record, identity(record)) for _, record in sorted(last.items())]

@@ -17,5 +17,14 @@ async def acquire(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
 async def limit(connection: asyncpg.Connection, seconds: float) -> None:
     """Has PostgreSQL end this transaction after `seconds`, for a stopped process must not hold
     its locks. A timer that runs already is not set anew, so it is ended first."""
-    await connection.execute("SET LOCAL transaction_timeout = 0")
-    await connection.execute(f"SET LOCAL transaction_timeout = {int(seconds * 1000)}")
+    await connection.execute(
+        f"SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = {int(seconds * 1000)}"
+    )
+
+
+async def expect_many(connection: asyncpg.Connection) -> None:
+    """Has PostgreSQL plan each statement of this transaction for the arrays that it is given.
+
+    A plan made for arrays of any length takes them to be short, and joins a large batch in loops.
+    """
+    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")

@@ -5,7 +5,7 @@ Where it goes on is what the database remembers, never what Kafka's group does.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -66,6 +66,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
         self._at_most = settings.batch_size
+        self._names = {settings.topic_prefix + each.name: each.name for each in effects.topics}
         self._broker = KafkaBroker(
             settings.kafka,
             client_id=f"aspire-{service}",
@@ -81,7 +82,7 @@ class Consumer:
     def _subscribe(self) -> BatchSubscriber:
         prefix = self._settings.topic_prefix
         subscriber = self._broker.subscriber(
-            *sorted(prefix + topic.name for topic in self._effects.topics),
+            *sorted(self._names),
             group_id=f"{prefix}aspire.{self._service}",
             batch=True,
             max_records=self._settings.batch_size,
@@ -169,15 +170,12 @@ class Consumer:
             # Read from Kafka's offsets, before the database was asked: it will be read again.
             await self._until_sought()
             return
-        prefix = len(self._settings.topic_prefix)
+        names = self._names
         records = self._positions.check(
             consumer,
-            [
-                Record(r.topic[prefix:], r.partition, r.offset, r.key, r.headers, r.value)
-                for r in raw
-            ],
+            [Record(names[r.topic], r.partition, r.offset, r.key, r.headers, r.value) for r in raw],
         )
-        since = self._positions.since(records)
+        since = self._positions.taken()
         while records and not self._stopping.is_set():
             records = await self._take_some(records, since)
 
@@ -208,8 +206,8 @@ class Consumer:
             await self._wait_for(f"{type(error).__name__}: {error}")
             return records
         self._at_most = min(2 * self._at_most, self._settings.batch_size)
-        since |= {(record.topic, record.partition): record.offset for record in part}
-        await self._done(part, outcome)
+        since |= {of: record.offset for of, record in outcome.ends.items()}
+        await self._done(outcome)
         return records[len(part) :]
 
     async def _take(self, records: Sequence[Record], since: dict[Partition, int]) -> Outcome:
@@ -221,20 +219,20 @@ class Consumer:
                 self._effects,
                 records,
                 self._settings.consumer_transaction_timeout_seconds,
-                {of: since[of] for of in {(r.topic, r.partition) for r in records}},
+                since,
             )
             spans.of(outcome.applied)
         return outcome
 
-    async def _done(self, records: Sequence[Record], outcome: Outcome) -> None:
-        self._positions.took(records)
+    async def _done(self, outcome: Outcome) -> None:
+        self._positions.took(outcome.ends)
         self._tell(None)
         if outcome.appended:
             await faults.reach("after_commit_before_wake")
             self._appended()
         self._report(outcome)
         await faults.reach("after_effect_before_offset_commit")
-        await self._commit(records)
+        await self._commit(outcome.ends)
 
     async def _stop(self, fault: FaultIsOurs) -> None:
         log.error("The consumer of %s stops: %s", self._service, fault, exc_info=fault)
@@ -261,12 +259,12 @@ class Consumer:
             async with asyncio.timeout(self._settings.consumer_retry_seconds):
                 await self._stopping.wait()
 
-    async def _commit(self, records: Sequence[Record]) -> None:
+    async def _commit(self, ends: Mapping[Partition, Record]) -> None:
         """Tells Kafka's group, for the tools that show lag; nothing depends on it."""
         prefix = self._settings.topic_prefix
         offsets = {
-            TopicPartition(prefix + record.topic, record.partition): record.offset + 1
-            for record in records
+            TopicPartition(prefix + topic, partition): record.offset + 1
+            for (topic, partition), record in ends.items()
         }
         consumer = self._subscriber.consumer
         try:

@@ -19,13 +19,17 @@ class Effects:
     An effect is a plain async function of a connection (in the batch's transaction) and a list of
     events of one type, in which a key occurs once at most. It writes only rows that the events'
     keys own, with a few set-based statements, and may return events that it causes.
+
+    One that takes `runs` may find a key several times, in the order of its events: fewer calls
+    where a key says the same again and again.
     """
 
     def __init__(self) -> None:
         self._by_type: dict[str, Effect] = {}
         self._topics: dict[str, Topic] = {}
+        self.taking_runs: set[str] = set()
 
-    def on(self, event: type[E]) -> Callable[[EffectOf[E]], EffectOf[E]]:
+    def on(self, event: type[E], *, runs: bool = False) -> Callable[[EffectOf[E]], EffectOf[E]]:
         """Registers the decorated function as the effect of `event`.
 
         Raises:
@@ -36,6 +40,8 @@ class Effects:
             if event.type in self._by_type:
                 raise ValueError(f"{event.type} has an effect already: {self._by_type[event.type]}")
             self._by_type[event.type] = effect
+            if runs:
+                self.taking_runs.add(event.type)
             self._topics[event.topic.name] = event.topic
             return effect
 

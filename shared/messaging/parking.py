@@ -14,10 +14,11 @@ import asyncpg
 from shared.events import TOPICS
 from shared.messaging import faults, inbox, journal
 from shared.messaging.connections import acquire
+from shared.messaging.decoding import decode
 from shared.messaging.effects import Effects
 from shared.messaging.inbox import OVERTAKEN
 from shared.messaging.plan import KeyPlan, KeyState
-from shared.messaging.records import Entry, Record, Unreadable, decode
+from shared.messaging.records import Entry, Record, Unreadable
 from shared.messaging.waves import Waves
 
 MAX_LISTED = 1000
@@ -177,7 +178,8 @@ async def _touch(connection: asyncpg.Connection, topic: str, key: str) -> None:
     """Moves the key's version, so that nobody else acts on what they read before."""
     known = await inbox.read(connection, [(topic, key)])
     state = known.states.get((topic, key), KeyState())
-    await inbox.claim(connection, [((topic, key), state, KeyPlan(state.sequence, state.last_id))])
+    unmoved = KeyPlan(state.sequence, state.last_id, unsettled=True)
+    await inbox.claim(connection, [((topic, key), state, unmoved)])
     await faults.reach("after_claim_before_effects")
 
 

@@ -38,6 +38,8 @@ class KeyPlan:
     released: list[int] = field(default_factory=list)
     """Sequences that were set aside and are now applied or parked."""
     contradicting: list[Unreadable] = field(default_factory=list)
+    unsettled: bool = False
+    """Something of the key is parked or set aside: its next events need to be decided on."""
     lifts_hold: bool = False
     """On a compacted topic: a later record takes the place of the parked ones."""
 
@@ -86,6 +88,7 @@ def plan(
             result.released.append(entry.sequence)
         held = _take(result, entry, held, discarded)
     result.set_aside = [entry for sequence, entry in pending.items() if sequence not in waiting]
+    result.unsettled = held or bool(pending)
     return result
 
 
@@ -103,7 +106,7 @@ def _plan_compacted(state: KeyState, entries: Iterable[Entry], discarded: Discar
     if newest is not None:
         result.sequence, result.last_id = newest.sequence, newest.id
         result.lifts_hold = state.held
-        _take(result, newest, False, discarded)
+        result.unsettled = _take(result, newest, False, discarded)
     return result
 
 

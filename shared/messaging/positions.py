@@ -7,6 +7,8 @@ that it was (another Kafka, a refilled topic, a restored database), and is read 
 import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
 from uuid import UUID
 
 import asyncpg
@@ -73,28 +75,28 @@ class Positions:
         """The records to take: without those of partitions that turn out to be other ones."""
         begun_anew: set[Partition] = set()
         kept: list[Record] = []
-        for record in records:
-            of = (record.topic, record.partition)
+        for of, group in groupby(records, attrgetter("topic", "partition")):
             if of in begun_anew or of not in self._taken:
                 continue
+            found = list(group)
             expected = self._expected.pop(of, None)
-            if expected is not None and (record.offset, identity(record)) != expected:
+            if expected is not None and (found[0].offset, identity(found[0])) != expected:
                 _warn(of, f"offset {expected[0]} is not the event that had been taken there")
-                consumer.seek(TopicPartition(self._prefix + record.topic, record.partition), 0)
+                topic, partition = of
+                consumer.seek(TopicPartition(self._prefix + topic, partition), 0)
                 self._taken[of] = BEGINNING
                 begun_anew.add(of)
                 continue
-            kept.append(record)
+            kept += found
         return kept
 
-    def since(self, records: Iterable[Record]) -> dict[Partition, int]:
-        """Where the database must be at least, for these records to follow."""
-        return {of: self._taken[of] for r in records if (of := (r.topic, r.partition))}
+    def taken(self) -> dict[Partition, int]:
+        """Where the database must be at least in each partition, for later records to follow."""
+        return dict(self._taken)
 
-    def took(self, records: Iterable[Record]) -> None:
-        """These records have been taken."""
-        for record in records:
-            of = (record.topic, record.partition)
+    def took(self, ends: Mapping[Partition, Record]) -> None:
+        """The records up to these have been taken."""
+        for of, record in ends.items():
             if of in self._taken:
                 self._taken[of] = record.offset
 
@@ -112,7 +114,7 @@ class Misplaced(Exception):  # noqa: N818 - reads as a claim
 
 async def remember(
     connection: asyncpg.Connection,
-    last: Sequence[tuple[Record, UUID]],
+    ends: Mapping[Partition, Record],
     since: Mapping[Partition, int],
 ) -> None:
     """Remembers the last record taken of each partition, by compare-and-set.
@@ -120,21 +122,28 @@ async def remember(
     Raises:
         Misplaced: the database is not where the records before these were taken.
     """
-    topics = [record.topic for record, _ in last]
-    partitions = [record.partition for record, _ in last]
-    rows = await connection.fetch(
-        """
-        SELECT p.topic, p.partition, p."offset"
-          FROM unnest($1::text[], $2::integer[]) AS l (topic, partition)
-          JOIN position AS p USING (topic, partition)
-         ORDER BY topic, partition
-           FOR UPDATE OF p
-        """,
-        topics,
-        partitions,
+    given = (
+        [topic for topic, _ in ends],
+        [partition for _, partition in ends],
+        [record.offset for record in ends.values()],
+        [identity(record) for record in ends.values()],
     )
-    known = {(row["topic"], row["partition"]): row["offset"] for row in rows}
-    if any(known.get(of, BEGINNING) < offset for of, offset in since.items()):
+    moved = await connection.fetch(
+        """
+        UPDATE position AS p
+           SET "offset" = l."offset", event_id = l.event_id
+          FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::uuid[], $5::bigint[])
+               AS l (topic, partition, "offset", event_id, since)
+         WHERE (p.topic, p.partition) = (l.topic, l.partition)
+           AND p."offset" >= l.since
+        RETURNING p.topic, p.partition
+        """,
+        *given,
+        [since.get(of, BEGINNING) for of in ends],
+    )
+    if len(moved) == len(ends):
+        return
+    if any(since.get(of, BEGINNING) > BEGINNING for of in ends.keys() - {tuple(r) for r in moved}):
         raise Misplaced
     await connection.execute(
         """
@@ -143,11 +152,13 @@ async def remember(
         ON CONFLICT (topic, partition) DO UPDATE
            SET "offset" = excluded."offset", event_id = excluded.event_id
         """,
-        topics,
-        partitions,
-        [record.offset for record, _ in last],
-        [record_id for _, record_id in last],
+        *given,
     )
+
+
+def ends_of(records: Iterable[Record]) -> dict[Partition, Record]:
+    """The last record of each partition, in the order of the partitions."""
+    return dict(sorted({(r.topic, r.partition): r for r in records}.items()))
 
 
 async def early(connection: asyncpg.Connection, longer_than_seconds: float) -> list[str]:

@@ -1,6 +1,7 @@
 """Waves: the first event of every key, then the second of every key, each grouped by type.
 
 So the order of a key holds, and a batch costs a few statements for each type, not for each event.
+Where an effect takes runs, it has all of a key's next events at once that are of its type.
 """
 
 from collections import defaultdict
@@ -41,33 +42,50 @@ class Waves:
 
     async def apply(self, queues: Sequence[Sequence[Entry]]) -> None:
         """Applies every queue, the events of one key, in its order."""
-        queues = [queue for queue in queues if queue]
-        number = 0
-        while queues:
-            await self._wave([queue[number] for queue in queues])
-            number += 1
-            queues = [queue for queue in queues if number < len(queue)]
-            if queues:
+        waiting = [(queue, 0) for queue in queues if queue]
+        while waiting:
+            by_type: dict[str, list[Entry]] = defaultdict(list)
+            left = []
+            for queue, at in waiting:
+                end = self._next(queue, at, by_type)
+                if end < len(queue):
+                    left.append((queue, end))
+            for event_type in sorted(by_type):
+                await self._call(self._effect(event_type), by_type[event_type])
+            waiting = left
+            if waiting:
                 await faults.reach("between_waves")
 
-    async def _wave(self, heads: Sequence[Entry]) -> None:
-        by_type: dict[str, list[Entry]] = defaultdict(list)
-        for entry in heads:
-            if (entry.record.topic, entry.key) in self._failed_keys:
-                self.failed.append(Parking(entry, EARLIER_IS_PARKED, EARLIER_IS_PARKED))
-            elif entry.event is None or entry.type is None:
-                self.without_effect += 1
-            else:
-                by_type[entry.type].append(entry)
-        for event_type in sorted(by_type):
-            effect = self.effects.of(event_type)
-            if effect is not None:
-                await self._call(effect, by_type[event_type])
+    def _next(self, queue: Sequence[Entry], at: int, by_type: dict[str, list[Entry]]) -> int:
+        """Adds what the next call may have of a queue; answers where the rest of it begins."""
+        if self._failed_keys and not self._without_failed(queue[at:]):
+            return len(queue)
+        while (entry := queue[at]).event is None or entry.type is None:
+            self.without_effect += 1
+            at += 1
+            if at == len(queue):
+                return at
+        chosen = by_type[entry.type]
+        chosen.append(entry)
+        at += 1
+        if entry.type in self.effects.taking_runs:
+            while at < len(queue) and queue[at].type == entry.type and queue[at].event is not None:
+                chosen.append(queue[at])
+                at += 1
+        return at
+
+    def _effect(self, event_type: str) -> Effect:
+        effect = self.effects.of(event_type)
+        assert effect is not None  # or its body would not have been read
+        return effect
 
     async def _call(self, effect: Effect, entries: Sequence[Entry]) -> None:
         if not self.careful:
             self.caused += await self._caused(effect, entries)
             self.applied += entries
+            return
+        entries = self._without_failed(entries)
+        if not entries:
             return
         try:
             async with self.connection.transaction():
@@ -86,6 +104,16 @@ class Waves:
         else:
             self.caused += caused
             self.applied += entries
+
+    def _without_failed(self, entries: Sequence[Entry]) -> list[Entry]:
+        """Holds back the events that follow one of their key that failed."""
+        ready = []
+        for entry in entries:
+            if (entry.record.topic, entry.key) in self._failed_keys:
+                self.failed.append(Parking(entry, EARLIER_IS_PARKED, EARLIER_IS_PARKED))
+            else:
+                ready.append(entry)
+        return ready
 
     async def _caused(self, effect: Effect, entries: Sequence[Entry]) -> list[Caused]:
         events = [entry.event for entry in entries if entry.event is not None]

@@ -27,8 +27,8 @@ CREATE TABLE ledger (
 """
 
 
-def ledger_effects() -> Effects:
-    """Effects that write down every call; a network named «poison» breaks a constraint."""
+def ledger_effects(*, runs: bool = False) -> Effects:
+    """Effects that write down every event; a network named «poison» breaks a constraint."""
     effects = Effects()
 
     async def write(
@@ -47,7 +47,7 @@ def ledger_effects() -> Effects:
         return None
 
     for kind in (NetworkEstablished, NetworkRenamed, PersonProfile):
-        effects.on(kind)(write)
+        effects.on(kind, runs=runs)(write)
     return effects
 
 

@@ -1,15 +1,18 @@
 """A batch: every event once, each key in order, and nothing lost that cannot be processed."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from shared.events.membership import NetworkRenamed, PersonProfile
+from shared.messaging import Effects, Received
 from shared.messaging.batch import FaultIsOurs
 from shared.messaging.records import Record
-from tests.kernel.ledger import Kernel, Stream
+from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
 
 async def test_takes_each_event_of_a_key_in_order(kernel: Kernel) -> None:
@@ -78,6 +81,57 @@ async def test_a_poisonous_event_is_parked_and_holds_up_its_own_key_only(kernel:
     assert [sequence for sequence, _ in await kernel.parked()] == [2, 3]
     await kernel.take(sick.next())
     assert [sequence for sequence, _ in await kernel.parked()] == [2, 3, 4]
+
+
+async def test_a_poisonous_event_in_a_run_holds_up_what_follows_it_and_nothing_before(
+    kernel: Kernel,
+) -> None:
+    kernel.effects = ledger_effects(runs=True)
+    sick, well = Stream(), Stream()
+    records = [sick.next(name) for name in ("a", "b", "c", "poison", "d", "e")]
+    await kernel.take(*records, *(well.next() for _ in range(6)))
+    assert await kernel.ledger(sick.key) == [1, 2, 3]
+    assert await kernel.ledger(well.key) == [1, 2, 3, 4, 5, 6]
+    assert [sequence for sequence, _ in await kernel.parked()] == [4, 5, 6]
+
+
+async def test_an_effect_that_takes_runs_is_called_once_for_a_key_that_says_the_same_again(
+    kernel: Kernel,
+) -> None:
+    calls: list[list[int]] = []
+
+    async def count(_: object, events: Sequence[Received[Any]]) -> None:
+        calls.append([event.sequence for event in events])
+
+    kernel.effects = Effects()
+    kernel.effects.on(NetworkRenamed, runs=True)(count)
+    stream, other = Stream(), Stream()
+    await kernel.take(*(stream.next() for _ in range(5)), other.next(), other.next())
+    assert calls == [[2, 3, 4, 5, 2]]
+
+
+async def test_after_a_body_that_cannot_be_read_its_key_is_held(kernel: Kernel) -> None:
+    stream = Stream()
+    first, second, third = stream.next(), stream.next(), stream.next()
+    await kernel.take(first, replace(second, value=b"{}"), third)
+    await kernel.take(stream.next())
+    assert await kernel.ledger() == [1]
+    assert [sequence for sequence, _ in await kernel.parked()] == [2, 3, 4]
+
+
+async def test_bodies_that_are_json_only_together_are_read_apart(kernel: Kernel) -> None:
+    """A batch's bodies are read in one call, yet none can reach into another's."""
+    streams = [Stream(offset=10 * n) for n in range(4)]
+    first, second, third, well = (stream.next() for stream in streams)
+    body = first.value or b""
+    await kernel.take(
+        replace(first, value=body[:-1] + b',"more":[1'),
+        replace(second, value=b"2]}"),
+        replace(third, value=(third.value or b"") + b"," + (second.value or b"")),
+        well,
+    )
+    assert await kernel.ledger(streams[3].key) == [1]
+    assert len(await kernel.parked()) == 3
 
 
 async def test_a_body_that_cannot_be_read_is_parked_with_its_reason_but_without_its_values(

@@ -8,8 +8,9 @@ import pytest
 
 from shared.events import Caused
 from shared.events.membership import PersonProfile, PersonProfileErased
+from shared.messaging.decoding import decode
 from shared.messaging.journal import Fact, append, identified
-from shared.messaging.records import Entry, decode
+from shared.messaging.records import Entry
 from tests.kernel.flow import Flow, history
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
