@@ -10,7 +10,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 	$(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint format types bench docs lock clean
+.PHONY: help install demo up test lint format types chaos bench docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -38,6 +38,9 @@ format: $(INSTALLED) ## put the sources into their form
 
 types: $(INSTALLED) ## check the types
 	$(BIN)/mypy
+
+chaos: $(INSTALLED) ## kill processes under load, then look for differences (KILLS=50, SEED=1, KEEP=1)
+	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(KEEP),--keep)
 
 bench: $(INSTALLED) ## measure (writes nothing but its report)
 	$(BIN)/python -m benchmarks

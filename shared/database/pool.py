@@ -15,6 +15,9 @@ from shared.problems import Refused
 log = logging.getLogger(__name__)
 
 
+CONNECTING_SECONDS: Final = 10
+
+
 class DatabaseAway(Refused):
     """The database cannot be reached, or has no connection free, just now."""
 
@@ -30,8 +33,12 @@ async def create_pool(
     max_size: int = 10,
     statement_timeout_seconds: float = 15,
     transaction_timeout_seconds: float = 30,
+    patience_seconds: float = 5,
 ) -> asyncpg.Pool:
     """A pool whose connections PostgreSQL (17 or later) itself limits.
+
+    A connection whose other end has gone without a word tells nobody: the client waits
+    `patience_seconds` longer than PostgreSQL would let a statement run, then hangs up.
 
     The transaction timeout is enforced by the server, so it ends the transactions of a process
     that was stopped or lost its network, too; reading lists relies on it (see shared.web.paging).
@@ -42,6 +49,8 @@ async def create_pool(
         dsn,
         min_size=min_size,
         max_size=max_size,
+        command_timeout=statement_timeout_seconds + patience_seconds,
+        timeout=CONNECTING_SECONDS,
         server_settings={
             "application_name": application_name,
             "statement_timeout": _milliseconds(statement_timeout_seconds),
@@ -51,7 +60,13 @@ async def create_pool(
     )
 
 
-AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server died while a connection was being made
+)
 """What connecting raises while there is no database, or none that has room."""
 
 
@@ -70,9 +85,11 @@ async def acquire(pool: asyncpg.Pool, timeout_seconds: float) -> AsyncIterator[a
         # A proxy with the methods of a connection, which the types do not say.
         yield cast("asyncpg.Connection", connection)
     except Exception as error:
+        if isinstance(error, TimeoutError):
+            connection.terminate()
         if not _lost(connection) or isinstance(error, Refused):
             raise
-        log.warning("Lost the connection to the database: %s", error)
+        log.warning("Lost the connection to the database: %s", error or "it does not answer")
         raise DatabaseAway(
             "The connection to the database was lost. Try again shortly, "
             "with the same Idempotency-Key if it is a command: then it is done once.",

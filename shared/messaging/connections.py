@@ -11,7 +11,11 @@ import asyncpg
 async def acquire(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
     """A connection of the pool; a proxy with a connection's methods, which the types do not say."""
     async with pool.acquire() as connection:
-        yield cast("asyncpg.Connection", connection)
+        try:
+            yield cast("asyncpg.Connection", connection)
+        except TimeoutError:  # its other end may be gone: no word of farewell, it would wait, too
+            connection.terminate()
+            raise
 
 
 async def limit(connection: asyncpg.Connection, seconds: float) -> None:

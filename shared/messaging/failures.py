@@ -47,5 +47,11 @@ def signature(error: BaseException) -> str:
     return f"{type(error).__name__}{f' ({constraint})' if constraint else ''}"
 
 
-AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server died while a connection was being made
+)
 """What the database raises while it is away or in trouble."""

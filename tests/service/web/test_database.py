@@ -19,6 +19,7 @@ from shared.database import (
     wait_for_database,
 )
 from shared.database.migrations import apply
+from tests.chaos.links import Link
 
 MANY = Migration(
     "test/0001_many.sql",
@@ -85,6 +86,33 @@ async def test_a_transaction_that_lives_too_long_is_ended(dsn: str) -> None:
         async with acquire(pool, timeout_seconds=5) as held, held.transaction():
             await held.execute("SELECT pg_sleep(5)")
     assert await pool.fetchval("SELECT 1") == 1
+    await pool.close()
+
+
+@pytest_asyncio.fixture
+async def link(dsn: str, unused_tcp_port: int) -> AsyncIterator[Link]:
+    link = Link(unused_tcp_port, urlsplit(dsn).port or 5432)
+    await link.start()
+    yield link
+    await link.close()
+
+
+async def test_a_connection_whose_other_end_is_gone_is_given_up(dsn: str, link: Link) -> None:
+    through_link = urlsplit(dsn)
+    netloc = through_link.netloc.replace(f":{through_link.port}", f":{link.port}")
+    pool = await create_pool(
+        through_link._replace(netloc=netloc).geturl(),
+        "test",
+        max_size=1,
+        statement_timeout_seconds=0.1,
+        patience_seconds=0.2,
+    )
+    link.half_open()
+    with pytest.raises(DatabaseAway):
+        async with acquire(pool, timeout_seconds=5) as connection, connection.transaction():
+            await connection.execute("SELECT 1")
+    async with acquire(pool, timeout_seconds=5) as connection:
+        assert await connection.fetchval("SELECT 1") == 1
     await pool.close()
 
 
