@@ -1,6 +1,7 @@
 """A service: what its `app.py` puts together, and the process that runs its parts."""
 
 import asyncio
+import gc
 import importlib
 import logging
 import signal
@@ -191,6 +192,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
         transaction_timeout_seconds=settings.transaction_timeout_seconds,
     )
     running = Running(service, settings, pool, parts)
+    spare_the_collector()
     server = _Server(
         uvicorn.Config(
             running.app,
@@ -212,6 +214,13 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
         with suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 2)
         telemetry.flush()
+
+
+def spare_the_collector() -> None:
+    """What start-up made lives as long as the process, so the garbage collector need not look
+    through it again: that took a sixth of the processor's time in an import."""
+    gc.collect()
+    gc.freeze()
 
 
 class _Server(uvicorn.Server):

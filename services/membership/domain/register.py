@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import NamedTuple
 from uuid import UUID, uuid4
 
 from services.membership.domain.membership import Membership
@@ -13,8 +14,7 @@ from shared.events.vocabulary import LeavingReason
 from shared.problems import Refused
 
 
-@dataclass(frozen=True, slots=True)
-class RegisterRow:
+class RegisterRow(NamedTuple):
     """`details` holds only what the file has columns for; `laestab` is part of them."""
 
     line: int
@@ -79,7 +79,8 @@ def decide(
 ) -> Decided:
     """`closes` says of a URN whether the file has it as closed. A school that closed without a
     date closed today, as far as anybody can tell."""
-    deciding = _Deciding(known, closes, today, may_wait)
+    seen = Known(dict(known.by_urn), dict(known.by_laestab), known.memberships)
+    deciding = _Deciding(seen, closes, today, may_wait)
     for row in rows:
         try:
             deciding.row(row)

@@ -38,10 +38,12 @@ CREATE UNIQUE INDEX school_laestab ON school (la_code, establishment_number)
  WHERE closed_on IS NULL;
 
 -- All URNs that a school has had; the current one is the latest and stands in school.urn, too.
--- The primary key is what makes "a URN names one school" true.
+-- The primary key is what makes "a URN names one school" true. No foreign key: a URN is written in
+-- the transaction that writes its school, no school is ever deleted, and the check of each row took
+-- a sixth of the time of an import.
 CREATE TABLE school_urn (
     urn        integer PRIMARY KEY CHECK (urn BETWEEN 100000 AND 999999),
-    school_id  uuid NOT NULL REFERENCES school,
+    school_id  uuid NOT NULL,
     valid_from date
 );
 

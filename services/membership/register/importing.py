@@ -1,13 +1,16 @@
-"""The import: the file is read through once to see that it is whole, then goes in batch by batch.
+"""The import: the file is read through to see that it is whole, then goes in batch by batch.
 
 Each batch is a transaction with its events as the last statement, so a crash in between loses
 nothing: the same file sent again does what is left. The open schools come first, then the closed
 ones, then the rows that waited for a LAESTAB: so the order of the file does not matter.
+
+While PostgreSQL takes a batch the next one is decided, by what is known without any lock. Under
+its locks it is decided again only if that has changed; a batch without a change needs none.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import islice
@@ -15,10 +18,10 @@ from typing import Final
 
 import asyncpg
 
-from services.membership.domain.register import Decided, RefusedRow, RegisterRow, decide
-from services.membership.domain.school import FIRST_URN, LAST_URN
+from services.membership.domain.register import Decided, Known, RefusedRow, RegisterRow, decide
 from services.membership.register.file import RegisterText
-from services.membership.register.rows import rows_of
+from services.membership.register.rows import Outline, outlines_of
+from services.membership.register.urns import Urns
 from services.membership.store import register as store
 from services.membership.store.schools import taken
 from shared.messaging import Transaction
@@ -74,81 +77,103 @@ async def import_register(
 
     Safe beside other imports and commands, and safe to be broken off and begun again.
     """
-    importing = _Importing(begin, today)
-    closed = await asyncio.to_thread(importing.look_through, text)
+    importing = _Importing(begin, today, progress)
+    await asyncio.to_thread(importing.look_through, text)
     await progress(importing.report)
-    for closed_ones in (False, True):
-        async with aclosing(_batches(text, closed_ones=closed_ones)) as batches:
-            async for batch in batches:
-                await importing.take(batch, closed, may_wait=True)
-                await progress(importing.report)
-    waiting = importing.waiting
-    for start in range(0, len(waiting), BATCH_ROWS):
-        await importing.take(waiting[start : start + BATCH_ROWS], closed, may_wait=False)
-        await progress(importing.report)
+    await importing.take_all(_open_ones_first(text), may_wait=True)
+    await importing.take_all(iter(importing.waiting), may_wait=False)
     importing.report.refused.sort(key=lambda row: row.line)
     return importing.report
 
 
-class ClosedUrns:
-    """The URNs that a file has as closed, a bit each."""
+@dataclass(frozen=True, slots=True)
+class _Foreseen:
+    """A batch, and what it changes as far as can be told without locks."""
 
-    def __init__(self) -> None:
-        self._bits = bytearray((LAST_URN - FIRST_URN) // 8 + 1)
-
-    def add(self, urn: int) -> None:
-        place, bit = divmod(urn - FIRST_URN, 8)
-        self._bits[place] |= 1 << bit
-
-    def __contains__(self, urn: int) -> bool:
-        place, bit = divmod(urn - FIRST_URN, 8)
-        return bool(self._bits[place] & 1 << bit)
+    rows: Sequence[RegisterRow]
+    may_wait: bool
+    known: Known
+    decided: Decided
 
 
 class _Importing:
-    def __init__(self, begin: Begin, today: date) -> None:
+    def __init__(self, begin: Begin, today: date, progress: Progress) -> None:
         self._begin = begin
         self._today = today
+        self._progress = progress
+        self._closed = Urns()
         self.report = Report()
         self.waiting: list[RegisterRow] = []
 
-    def look_through(self, text: RegisterText) -> ClosedUrns:
-        """Counts the rows, and refuses those that cannot be read: once, in this pass."""
-        closed = ClosedUrns()
-        for row in rows_of(text):
+    def look_through(self, text: RegisterText) -> None:
+        """Counts the rows, refuses those that are none, and remembers which schools are closed."""
+        for outline in outlines_of(text):
             self.report.rows += 1
+            if isinstance(outline, RefusedRow):
+                self.report.refuse(outline)
+            elif outline.is_closed:
+                self._closed.add(outline.urn)
+
+    async def take_all(self, rows: Iterator[RegisterRow | RefusedRow], *, may_wait: bool) -> None:
+        ahead = asyncio.create_task(self._next(rows, may_wait=may_wait))
+        try:
+            while (foreseen := await ahead) is not None:
+                ahead = asyncio.create_task(self._next(rows, may_wait=may_wait))
+                await self._take(foreseen)
+                await self._progress(self.report)
+        finally:
+            # The file is closed after this, so the thread that reads it has to be done with it.
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _next(
+        self, rows: Iterator[RegisterRow | RefusedRow], *, may_wait: bool
+    ) -> _Foreseen | None:
+        read = await asyncio.to_thread(list, islice(rows, BATCH_ROWS))
+        if not read:
+            return None
+        for row in read:
             if isinstance(row, RefusedRow):
                 self.report.refuse(row)
-            elif row.is_closed:
-                closed.add(row.urn)
-        return closed
-
-    async def take(
-        self, rows: Sequence[RegisterRow], closed: ClosedUrns, *, may_wait: bool
-    ) -> None:
-        """One batch, or two halves of it where a number in it was taken meanwhile."""
         may_wait = may_wait and len(self.waiting) < MOST_WAITING
+        return await self._foresee(
+            [row for row in read if isinstance(row, RegisterRow)], may_wait=may_wait
+        )
+
+    async def _foresee(self, rows: Sequence[RegisterRow], *, may_wait: bool) -> _Foreseen:
+        async with self._begin() as tx:
+            known = await store.known(tx.connection, rows)
+        # In a thread, so that the statements of the batch before and other requests go on.
+        decided = await asyncio.to_thread(self._decide, rows, known, may_wait)
+        return _Foreseen(rows, may_wait, known, decided)
+
+    def _decide(self, rows: Sequence[RegisterRow], known: Known, may_wait: bool) -> Decided:
+        return decide(
+            rows, known, closes=self._closed.__contains__, today=self._today, may_wait=may_wait
+        )
+
+    async def _take(self, foreseen: _Foreseen) -> None:
+        """One batch, or two halves of it where a number in it was taken meanwhile."""
+        rows, decided = foreseen.rows, foreseen.decided
         try:
-            decided = await self._in_one_transaction(rows, closed, may_wait=may_wait)
+            if decided.events or decided.refused:
+                decided = await self._in_one_transaction(foreseen)
         except asyncpg.UniqueViolationError as error:
             if len(rows) == 1:
                 reason = f"URN {rows[0].urn}: {taken(error).detail}"
                 self.report.refuse(RefusedRow(rows[0].line, reason))
                 return
             middle = len(rows) // 2
-            await self.take(rows[:middle], closed, may_wait=may_wait)
-            await self.take(rows[middle:], closed, may_wait=may_wait)
+            for half in (rows[:middle], rows[middle:]):
+                await self._take(await self._foresee(half, may_wait=foreseen.may_wait))
             return
         self.report.add(decided)
         self.waiting += decided.waiting
 
-    async def _in_one_transaction(
-        self, rows: Sequence[RegisterRow], closed: ClosedUrns, *, may_wait: bool
-    ) -> Decided:
+    async def _in_one_transaction(self, foreseen: _Foreseen) -> Decided:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._begin() as tx:
-                    decided = await self._decide(tx.connection, rows, closed, may_wait=may_wait)
+                    decided = await self._settle(tx.connection, foreseen)
                     await store.save(tx.connection, decided)
                     tx.record(*decided.events)
                 return decided
@@ -157,43 +182,26 @@ class _Importing:
                     raise
         raise AssertionError("the last attempt returns or raises")
 
-    async def _decide(
-        self,
-        connection: asyncpg.Connection,
-        rows: Sequence[RegisterRow],
-        closed: ClosedUrns,
-        *,
-        may_wait: bool,
-    ) -> Decided:
-        """Decides without locks first: mostly nothing has changed. Then under the locks of what
-        would be changed, until these are all of it."""
-        await store.take_turn(connection)
+    async def _settle(self, connection: asyncpg.Connection, foreseen: _Foreseen) -> Decided:
+        """What was foreseen if it still holds, else decided anew; with all that it changes locked,
+        and no other import between."""
+        known, decided = foreseen.known, foreseen.decided
         locked: frozenset[object] = frozenset()
+        await store.take_turn(connection)
         while True:
-            known = await store.known(connection, rows)
-            decided = decide(
-                rows, known, closes=closed.__contains__, today=self._today, may_wait=may_wait
-            )
+            if decided.changed:
+                locked = frozenset({*locked, *decided.changed})
+                await store.lock(connection, list(decided.changed))
+            now = await store.known(connection, foreseen.rows)
+            if now != known:
+                known = now
+                decided = self._decide(foreseen.rows, known, foreseen.may_wait)
             if locked >= decided.changed.keys():
                 return decided
-            locked = frozenset({*locked, *decided.changed})
-            await store.lock(connection, list(decided.changed))
 
 
-async def _batches(
-    text: RegisterText, *, closed_ones: bool
-) -> AsyncGenerator[list[RegisterRow], None]:
-    """Read in a thread, one batch ahead, so that PostgreSQL and other requests go on meanwhile."""
-    rows = (row for row in rows_of(text, closed_ones) if isinstance(row, RegisterRow))
-
-    def read() -> asyncio.Task[list[RegisterRow]]:
-        return asyncio.create_task(asyncio.to_thread(list, islice(rows, BATCH_ROWS)))
-
-    ahead = read()
-    try:
-        while batch := await ahead:
-            ahead = read()
-            yield batch
-    finally:
-        # The file is closed after this, so the thread has to be done with it.
-        await asyncio.wait([ahead])
+def _open_ones_first(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
+    for closed_ones in (False, True):
+        for outline in outlines_of(text):
+            if isinstance(outline, Outline) and outline.is_closed == closed_ones:
+                yield outline.read()

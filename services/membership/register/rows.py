@@ -1,14 +1,13 @@
 """The rows of a register: each is a school as the register has it, or the reason why not."""
 
 import csv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.membership.domain.register import RefusedRow, RegisterRow
-from services.membership.domain.school import FIRST_URN, LAST_URN
 from services.membership.register.columns import (
     CLOSE_DATE,
     NEEDED,
@@ -20,6 +19,7 @@ from services.membership.register.columns import (
     day,
 )
 from services.membership.register.file import NoRegister, RegisterCutOff, RegisterText
+from services.membership.register.urns import Urns
 
 MOST_LINES: Final = 20
 """A record whose quotation mark is still open after so many lines is a fault in its first line."""
@@ -27,11 +27,30 @@ LONGEST_LINE: Final = 1024 * 1024
 """In characters, so that a file without line ends does not fill the memory."""
 
 
-def rows_of(
-    text: RegisterText, closed_ones: bool | None = None
-) -> Iterator[RegisterRow | RefusedRow]:
-    """The rows, from the beginning: all, or only the schools that are closed, or those that are
-    not. Raises NoRegister or RegisterCutOff.
+class Outline(NamedTuple):
+    """A row of which only the URN and the status were read: one with a URN that is new."""
+
+    line: int
+    urn: int
+    is_closed: bool
+    record: Sequence[str]
+    columns: Columns
+
+    def read(self) -> RegisterRow | RefusedRow:
+        record, places = self.record, self.columns.places
+        if not record[places["EstablishmentName"]].strip():
+            return RefusedRow(self.line, f"URN {self.urn} has no EstablishmentName")
+        try:
+            details = _details(record, self.columns)
+            opened_on = _day(OPEN_DATE, record, places)
+            closed_on = _day(CLOSE_DATE, record, places)
+        except Unreadable as fault:
+            return RefusedRow(self.line, f"URN {self.urn}: {fault}")
+        return RegisterRow(self.line, self.urn, details, self.is_closed, opened_on, closed_on)
+
+
+def outlines_of(text: RegisterText) -> Iterator[Outline | RefusedRow]:
+    """The rows, from the beginning. Raises NoRegister or RegisterCutOff.
 
     An empty line is no row. A URN that came before is refused, with the line of its own.
     """
@@ -40,7 +59,7 @@ def rows_of(
     lines = TextIOWrapper(text.file, text.encoding, errors="replace", newline="")
     try:
         columns = _header(lines)
-        seen = _Seen()
+        seen = Urns()
         for line, record, is_broken in _records(lines):
             if is_broken and (isinstance(record, str) or len(record) < columns.width):
                 raise RegisterCutOff(
@@ -49,28 +68,11 @@ def rows_of(
                 )
             if isinstance(record, str):
                 yield RefusedRow(line, record)
-                continue
-            row = _row(line, record, columns, seen, closed_ones)
-            if row is not None:
-                yield row
+            else:
+                yield _outline(line, record, columns, seen)
     finally:
         with suppress(ValueError):  # closed already, where the import was broken off
             lines.detach()
-
-
-class _Seen:
-    """Which of the 900,000 possible URNs have come: a bit each, so that memory stays flat."""
-
-    def __init__(self) -> None:
-        self._bits = bytearray((LAST_URN - FIRST_URN) // 8 + 1)
-
-    def add(self, urn: int) -> bool:
-        """False where it came before."""
-        place, bit = divmod(urn - FIRST_URN, 8)
-        if self._bits[place] & 1 << bit:
-            return False
-        self._bits[place] |= 1 << bit
-        return True
 
 
 def _header(lines: TextIOWrapper) -> Columns:
@@ -140,33 +142,22 @@ def _records(lines: TextIOWrapper) -> Iterator[tuple[int, list[str] | str, bool]
             yield line, record, not source.last.endswith(("\n", "\r"))
 
 
-def _row(
-    line: int, record: list[str], columns: Columns, seen: _Seen, closed_ones: bool | None
-) -> RegisterRow | RefusedRow | None:
-    """None for a row that is not asked for."""
+def _outline(line: int, record: list[str], columns: Columns, seen: Urns) -> Outline | RefusedRow:
     places = columns.places
     if len(record) != columns.width:
         return RefusedRow(line, f"it has {len(record)} columns instead of {columns.width}")
     urn = record[places["URN"]].strip()
     if not (urn.isascii() and urn.isdecimal() and len(urn) == 6 and urn[0] != "0"):
         return RefusedRow(line, f"URN is no number of six digits: “{urn[:40]}”")
-    if not seen.add(int(urn)):
+    number = int(urn)
+    if number in seen:
         return RefusedRow(line, f"URN {urn} stands in the file twice; the first counts")
+    seen.add(number)
     is_closed = STATUS in places and record[places[STATUS]].strip().casefold() == "closed"
-    if closed_ones is not None and closed_ones != is_closed:
-        return None
-    if not record[places["EstablishmentName"]].strip():
-        return RefusedRow(line, f"URN {urn} has no EstablishmentName")
-    try:
-        details = _details(record, columns)
-        opened_on = _day(OPEN_DATE, record, places)
-        closed_on = _day(CLOSE_DATE, record, places)
-    except Unreadable as fault:
-        return RefusedRow(line, f"URN {urn}: {fault}")
-    return RegisterRow(line, int(urn), details, is_closed, opened_on, closed_on)
+    return Outline(line, number, is_closed, record, columns)
 
 
-def _details(record: list[str], columns: Columns) -> dict[str, object]:
+def _details(record: Sequence[str], columns: Columns) -> dict[str, object]:
     details: dict[str, object] = {}
     for column, place, name, read in columns.details:
         value = record[place].strip()
@@ -177,7 +168,7 @@ def _details(record: list[str], columns: Columns) -> dict[str, object]:
     return details
 
 
-def _day(column: str, record: list[str], places: Mapping[str, int]) -> date | None:
+def _day(column: str, record: Sequence[str], places: Mapping[str, int]) -> date | None:
     value = record[places[column]].strip() if column in places else ""
     try:
         return day(value) if value else None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -12,13 +13,13 @@ from services.membership.domain.school import DatedUrn, School
 from services.membership.store.memberships import open_memberships, save_memberships
 from services.membership.store.schools import DETAILS, details_of
 
-_LOCK: Final = 4_711_202_628
+IMPORTS_TAKE_TURNS: Final = 4_711_202_628
 """The advisory lock under which the batches of two imports take turns."""
 
 
 async def take_turn(connection: asyncpg.Connection) -> None:
     """Held until the transaction ends, so the next batch may be another import's."""
-    await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", IMPORTS_TAKE_TURNS)
 
 
 async def lock(connection: asyncpg.Connection, school_ids: Sequence[UUID]) -> None:
@@ -42,7 +43,9 @@ async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> 
         [row.urn for row in rows],
     ):
         by_urn[row["named_urn"]] = _school(row, row["valid_from"])
-    claimed = [row.laestab for row in rows if row.laestab is not None and not row.is_closed]
+    claimed = [
+        laestab for row in rows if not row.is_closed and (laestab := row.laestab) is not None
+    ]
     by_laestab: dict[tuple[str, str], School] = {}
     for row in await connection.fetch(
         """
@@ -122,13 +125,11 @@ _GIVEN: Final = (
 )
 
 
+_details = attrgetter(*DETAILS)
+
+
 def _record(school: School) -> tuple[object, ...]:
-    details = school.details
-    return (
-        school.school_id,
-        school.closed_on,
-        *(getattr(details, name) for name in DETAILS),
-    )
+    return (school.school_id, school.closed_on, *_details(school.details))
 
 
 def _arrays(schools: Sequence[School]) -> list[tuple[object, ...]]:
