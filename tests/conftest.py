@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import asyncpg
 import httpx
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -24,6 +25,12 @@ from tests.infra import Infra
 
 Database = Callable[[str], Awaitable[str]]
 Start = Callable[..., AbstractAsyncContextManager["Started"]]
+
+# A test does not fail because the machine is busy.
+hypothesis.settings.register_profile(
+    "aspire", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("aspire")
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
