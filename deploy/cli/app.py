@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -51,6 +52,8 @@ HELP: Final = (
 
 def main() -> None:
     """The entry point of `aspire`: ends the process with the command's exit code."""
+    # What aiokafka says of a broker that is away, a command says by itself, once.
+    logging.getLogger("aiokafka").addHandler(logging.NullHandler())
     sys.exit(invoke(sys.argv[1:]))
 
 

@@ -1,14 +1,16 @@
 """Starts the platform in an instance: servers, databases, topics, keys, services."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import asyncpg
 
 from deploy.cli.trouble import CannotDo
 from deploy.embedded.instance import SERVICES, Instance
-from shared.database import MigrationChanged, migrate
+from shared import database
 from shared.messaging import cluster
 from shared.settings import Settings
 from shared.web import LocalIssuer
@@ -29,7 +31,10 @@ async def start(instance: Instance, say: Say) -> None:
     LocalIssuer(instance.home / "issuer")
     await instance.start_servers()
     settings = settings_of(instance.home, instance.kafka)
-    await wait_for_kafka(instance, settings, say)
+    await together(
+        until_answered(partial(cluster.answers, settings), instance, say),
+        *(until_let_in(instance, name, say) for name in instance.services),
+    )
     say("Preparing databases and topics.")
     await together(
         cluster.create_topics(settings),
@@ -39,26 +44,42 @@ async def start(instance: Instance, say: Say) -> None:
     await together(*(instance.start_service(name) for name in instance.services))
 
 
-async def wait_for_kafka(instance: Instance, settings: Settings, say: Say) -> None:
-    """Until a broker answers: at once for our own; one that was given may come later."""
+async def until_answered(
+    ask: Callable[[], Awaitable[str | None]], instance: Instance, say: Say
+) -> None:
+    """Until a server answers: at once for our own; one that was given may come later."""
     attempt = 0
-    while (trouble := await cluster.answers(settings)) is not None:
+    while (trouble := await ask()) is not None:
         if attempt % 10 == 0:
             say(f"Waiting: {trouble}.")
         attempt += 1
         await instance.pause(1)
 
 
+async def until_let_in(instance: Instance, service: str, say: Say) -> None:
+    """Until the service's database is there. Raises CannotDo where it refuses us."""
+    with in_words(service):
+        url = instance.database_url(service)
+        await until_answered(partial(database.answers, url), instance, say)
+
+
 async def migrate_database(url: str, service: str) -> list[str]:
     """Bring a service's database up to date; answers what ran. Raises CannotDo."""
+    with in_words(service):
+        return await database.migrate(url, f"services.{service}")
+
+
+@contextmanager
+def in_words(service: str) -> Iterator[None]:
+    """Has a database that refuses us raise CannotDo instead."""
     try:
-        return await migrate(url, f"services.{service}")
+        yield
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise CannotDo(
             f"The database of {service} cannot be prepared ({error or type(error).__name__}). "
             f"Check ASPIRE_{service.upper()}_DATABASE_URL and that PostgreSQL is there."
         ) from error
-    except MigrationChanged as error:
+    except database.MigrationChanged as error:
         raise CannotDo(str(error)) from error
 
 

@@ -7,13 +7,25 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import BaseModel, Field, PlainSerializer
 
 from services.cpd import domain, store
 from shared.clock import ProgrammeYear
 from shared.events.vocabulary import CpdSource, Strand
 from shared.problems import Invalid
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import (
+    Actor,
+    Body,
+    CommandRoute,
+    Day,
+    Line,
+    Page,
+    PageQuery,
+    Read,
+    Today,
+    Tx,
+    require,
+)
 
 router = APIRouter(route_class=CommandRoute, tags=["cpd"])
 
@@ -24,15 +36,13 @@ Hours = Annotated[Decimal, PlainSerializer(lambda hours: f"{hours:.2f}", return_
 """Hours as people write them, with two places: quarter hours are exact in them."""
 
 
-class OwnRecordToEnter(BaseModel):
+class OwnRecordToEnter(Body):
     """Learning that was no day of the programme."""
-
-    model_config = ConfigDict(extra="forbid")
 
     hours: Decimal = Field(description="More than 0 and at most 24, in quarter hours")
     strand: Strand
-    earned_on: date
-    title: Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)] | None = Field(
+    earned_on: Day
+    title: Line | None = Field(
         None, description="What it was; seen by those who may read the record, in no event"
     )
 

@@ -6,13 +6,14 @@ from shared.database.migrations import (
     migrate,
     migrations_of,
 )
-from shared.database.pool import DatabaseAway, acquire, create_pool, wait_for_database
+from shared.database.pool import DatabaseAway, acquire, answers, create_pool, wait_for_database
 
 __all__ = [
     "DatabaseAway",
     "Migration",
     "MigrationChanged",
     "acquire",
+    "answers",
     "create_pool",
     "migrate",
     "migrations_of",

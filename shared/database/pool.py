@@ -114,19 +114,29 @@ async def wait_for_database(dsn: str, timeout_seconds: float | None = None) -> N
     """
     async with asyncio.timeout(timeout_seconds):
         attempt = 0
-        while True:
-            try:
-                connection = await asyncpg.connect(dsn, timeout=5)
-                await connection.close()
-            except (*AWAY, *_NOT_READY) as error:
-                if attempt % 10 == 0:
-                    log.warning("Waiting for PostgreSQL at %s: %s", _address(dsn), error)
-                attempt += 1
-                await asyncio.sleep(0.5)
-            else:
-                if attempt:
-                    log.info("PostgreSQL at %s is there", _address(dsn))
-                return
+        while (trouble := await answers(dsn)) is not None:
+            if attempt % 10 == 0:
+                log.warning("Waiting: %s", trouble)
+            attempt += 1
+            await asyncio.sleep(0.5)
+        if attempt:
+            log.info("PostgreSQL at %s is there", _address(dsn))
+
+
+async def answers(dsn: str) -> str | None:
+    """None where the database lets us in; otherwise why not, in words.
+
+    A refused password and a URL that is none are no matter of waiting and are raised.
+    """
+    try:
+        connection = await asyncpg.connect(dsn, timeout=5)
+    except asyncpg.exceptions.ClientConfigurationError:
+        raise
+    except (*AWAY, *_NOT_READY) as error:
+        reason = str(error) or type(error).__name__
+        return f"PostgreSQL at {_address(dsn)} does not let us in ({reason})"
+    await connection.close()
+    return None
 
 
 _NOT_READY: Final = (

@@ -3,6 +3,7 @@
 from shared.web.actor import ROLES, Actor
 from shared.web.app import create_app
 from shared.web.auth import Authenticator, authenticated, require
+from shared.web.bodies import Body, Day, Line, Moment
 from shared.web.commands import CommandRoute, Tx, erase_answers_about, forget_old_answers
 from shared.web.context import Context, Now, Read, Today
 from shared.web.health import Health
@@ -14,10 +15,14 @@ __all__ = [
     "UPDATED_AT",
     "Actor",
     "Authenticator",
+    "Body",
     "CommandRoute",
     "Context",
+    "Day",
     "Health",
+    "Line",
     "LocalIssuer",
+    "Moment",
     "Now",
     "Page",
     "PageQuery",

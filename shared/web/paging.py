@@ -26,6 +26,7 @@ from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, Field
 
 from shared.problems import Refused
+from shared.web.bodies import Moment
 
 UPDATED_AT: Final = "updated_at timestamptz NOT NULL DEFAULT now()"
 """The column, as a migration writes it, with an index; see above."""
@@ -89,7 +90,7 @@ def _page_request(
         str | None, Query(max_length=1000, description="`next` of the page before")
     ] = None,
     updated_since: Annotated[
-        AwareDatetime | None,
+        Moment | None,
         Query(description="Only what changed then or later: `as_of` of the last walk"),
     ] = None,
 ) -> PageRequest:

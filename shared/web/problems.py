@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from shared.problems import PROBLEMS, FieldError, Refused
 from shared.telemetry import current_trace_id
@@ -121,12 +122,13 @@ def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code < 400 or error.status_code in (204, 304):
         return Response(status_code=error.status_code, headers=error.headers)
-    path = request.url.path
+    path, headers = request.url.path, error.headers
     match error.status_code:
         case 404:
             detail = f"There is nothing at {path}. /openapi.json lists what there is."
         case 405:
-            detail = f"{path} does not take {request.method}; see the header Allow."
+            headers = {"Allow": ", ".join(_allowed(request))}
+            detail = f"{path} does not take {request.method}, but {headers['Allow']}."
         case 413:
             return too_large()
         case 400:
@@ -135,7 +137,20 @@ def _http(request: Request, error: Exception) -> Response:
             detail = str(error.detail)
     title = HTTPStatus(error.status_code).phrase
     slug = title.lower().replace(" ", "-")
-    return problem(error.status_code, slug, title, detail, headers=error.headers)
+    return problem(error.status_code, slug, title, detail, headers=headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """All methods of the path: Starlette names those of one of its routes only."""
+    asked = request.scope
+    return [
+        method
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+        if any(
+            route.matches({**asked, "method": method})[0] is Match.FULL
+            for route in request.app.routes
+        )
+    ]
 
 
 def _invalid(_: Request, error: Exception) -> Response:

@@ -1,10 +1,16 @@
 """The house keeps its rules: one consumer, one way to publish."""
 
 import ast
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+from fastapi import FastAPI
+
 from shared.messaging import faults
+from shared.service import SERVICES, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,3 +71,18 @@ def test_every_fault_point_is_where_the_kernel_says() -> None:
 
 def test_no_service_arms_a_fault_point() -> None:
     assert files_that_call("arm") == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_command_takes_a_field_that_it_does_not_know(service: str) -> None:
+    app = FastAPI()
+    app.include_router(load(service).router)
+    described = app.openapi()
+    bodies = [
+        operation.get("requestBody", {}).get("content", {}).get("application/json")
+        for path in described["paths"].values()
+        for operation in path.values()
+    ]
+    names = set(re.findall(r"#/components/schemas/(\w+)", json.dumps(bodies)))
+    schemas = described["components"]["schemas"]
+    assert not [each for each in names if schemas[each].get("additionalProperties") is not False]

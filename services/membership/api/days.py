@@ -5,6 +5,8 @@ from typing import Annotated, Final
 
 from pydantic import AfterValidator
 
+from shared.web import Day
+
 FIRST_DAY: Final = date(2000, 9, 1)
 FIRST_IN_OFFICE: Final = date(1950, 1, 1)
 """Schools, groups and posts are older than the programme."""
@@ -25,7 +27,7 @@ def _within(first: date, day: date) -> date:
     return day
 
 
-ProgrammeDay = Annotated[date, AfterValidator(_in_programme)]
+ProgrammeDay = Annotated[Day, AfterValidator(_in_programme)]
 """Of a network, its advisers and memberships."""
-AnyDay = Annotated[date, AfterValidator(_in_living_memory)]
+AnyDay = Annotated[Day, AfterValidator(_in_living_memory)]
 """Of a school, a group or a post."""

@@ -15,13 +15,13 @@ from services.membership.domain.group import Group, Stay
 from services.membership.store import groups as store
 from services.membership.store import schools
 from shared.events.vocabulary import GroupKind
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import Actor, Body, CommandRoute, Page, PageQuery, Read, Today, Tx, require
 
 router = APIRouter(route_class=CommandRoute, prefix="/groups", tags=["groups"])
 OFFICE = Depends(require("office"))
 
 
-class GroupToRegister(BaseModel):
+class GroupToRegister(Body):
     name: str
     kind: GroupKind
     register_code: str | None = Field(
@@ -29,16 +29,16 @@ class GroupToRegister(BaseModel):
     )
 
 
-class GroupToRename(BaseModel):
+class GroupToRename(Body):
     name: str
 
 
-class SchoolToTakeIn(BaseModel):
+class SchoolToTakeIn(Body):
     school_id: UUID
     joined_on: AnyDay
 
 
-class SchoolToLetGo(BaseModel):
+class SchoolToLetGo(Body):
     left_on: AnyDay = Field(description="The first day outside the group")
 
 

@@ -18,13 +18,13 @@ from shared.events import Event
 from shared.events.membership import StartingPoint
 from shared.events.vocabulary import LeavingReason, MembershipStatus, Pathway
 from shared.messaging import Transaction
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import Actor, Body, CommandRoute, Page, PageQuery, Read, Today, Tx, require
 
 router = APIRouter(route_class=CommandRoute, prefix="/memberships", tags=["memberships"])
 OFFICE = Depends(require("office"))
 
 
-class SchoolToJoin(BaseModel):
+class SchoolToJoin(Body):
     """The school by our id or by its URN."""
 
     school_id: UUID | None = None
@@ -42,24 +42,24 @@ class SchoolToJoin(BaseModel):
         return self
 
 
-class Move(BaseModel):
+class Move(Body):
     network_id: UUID
     moved_on: ProgrammeDay = Field(description="The first day in the new network")
 
 
-class Pause(BaseModel):
+class Pause(Body):
     paused_on: ProgrammeDay
 
 
-class Resumption(BaseModel):
+class Resumption(Body):
     resumed_on: ProgrammeDay
 
 
-class Completion(BaseModel):
+class Completion(Body):
     completed_on: ProgrammeDay = Field(description="The last day of the membership")
 
 
-class Leaving(BaseModel):
+class Leaving(Body):
     left_on: ProgrammeDay = Field(description="The last day of the membership")
     reason: LeavingReason
 
@@ -67,7 +67,7 @@ class Leaving(BaseModel):
 Correctable = Literal["network_id", "pathway", "joined_on", "starting_point", "group_id", "void"]
 
 
-class Correction(BaseModel):
+class Correction(Body):
     """`wrong` names what was recorded wrongly; each of these fields is given as it should be."""
 
     wrong: list[Correctable] = Field(min_length=1)

@@ -13,32 +13,32 @@ from services.membership.domain.network import Network
 from services.membership.store import networks as store
 from services.membership.store import people
 from shared.events.vocabulary import Region
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import Actor, Body, CommandRoute, Page, PageQuery, Read, Today, Tx, require
 
 router = APIRouter(route_class=CommandRoute, prefix="/networks", tags=["networks"])
 OFFICE = Depends(require("office"))
 
 
-class NetworkToEstablish(BaseModel):
+class NetworkToEstablish(Body):
     name: str = Field(examples=["Solent"])
     region: Region
     established_on: ProgrammeDay
 
 
-class NetworkToRename(BaseModel):
+class NetworkToRename(Body):
     name: str
 
 
-class NetworkToClose(BaseModel):
+class NetworkToClose(Body):
     closed_on: ProgrammeDay = Field(description="The network's last day")
 
 
-class AdviserToAssign(BaseModel):
+class AdviserToAssign(Body):
     person_id: UUID
     assigned_on: ProgrammeDay
 
 
-class AdviserToUnassign(BaseModel):
+class AdviserToUnassign(Body):
     unassigned_on: ProgrammeDay = Field(
         description="The first day on which the adviser no longer is"
     )

@@ -23,6 +23,7 @@ from shared.messaging import Transaction
 from shared.problems import Invalid, NotFound
 from shared.web import (
     Actor,
+    Body,
     CommandRoute,
     Page,
     PageQuery,
@@ -43,34 +44,34 @@ class PostNeeded(Invalid):
     title = "A post at your school is needed"
 
 
-class PostToFill(BaseModel):
+class PostToFill(Body):
     school_id: UUID
     role: Role
     appointed_on: AnyDay
 
 
-class PersonToIntroduce(BaseModel):
+class PersonToIntroduce(Body):
     name: str
     email: str | None = None
     post: PostToFill | None = Field(None, description="Needed where a school or trust does it")
 
 
-class ProfileChange(BaseModel):
+class ProfileChange(Body):
     """What is left out stays as it is."""
 
     name: str | None = None
     email: str | None = None
 
 
-class PostToLeave(BaseModel):
+class PostToLeave(Body):
     left_on: AnyDay = Field(description="The last day in the post")
 
 
-class PersonToMerge(BaseModel):
+class PersonToMerge(Body):
     merged_person_id: UUID = Field(description="The record that goes")
 
 
-class Nothing(BaseModel):
+class Nothing(Body):
     """An empty object."""
 
 

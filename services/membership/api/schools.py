@@ -16,22 +16,22 @@ from services.membership.store import schools as store
 from shared.events import Event
 from shared.events.membership import SchoolDetails, StartingPoint
 from shared.events.vocabulary import Judgement, LeavingReason, Region
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import Actor, Body, CommandRoute, Page, PageQuery, Read, Today, Tx, require
 
 router = APIRouter(route_class=CommandRoute, prefix="/schools", tags=["schools"])
 OFFICE = Depends(require("office"))
 
 
-class UrnChange(BaseModel):
+class UrnChange(Body):
     new_urn: int = Field(examples=[148213])
     changed_on: AnyDay = Field(description="The first day under the new URN")
 
 
-class SchoolToClose(BaseModel):
+class SchoolToClose(Body):
     closed_on: AnyDay = Field(description="The school's last day")
 
 
-class InspectionToRecord(StartingPoint):
+class InspectionToRecord(StartingPoint, Body):
     judgement: Judgement
     inspected_on: AnyDay
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from services.scheduling.api.fields import From, Hours, To
 from services.scheduling.api.network_days import Cancellation
@@ -28,41 +28,37 @@ from services.scheduling.store import development_days as store
 from services.scheduling.store import known, network_days
 from services.scheduling.store.known import Scope
 from shared.events.vocabulary import CancellationReason, Role, Strand
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx
+from shared.web import Actor, Body, CommandRoute, Day, Page, PageQuery, Read, Today, Tx
 
 router = APIRouter(route_class=CommandRoute, prefix="/development-days", tags=["development days"])
 
 People = Annotated[list[UUID], Field(min_length=1, max_length=MOST_PARTICIPANTS)]
 
 
-class DevelopmentDayToPlan(BaseModel):
+class DevelopmentDayToPlan(Body):
     school_id: UUID
     adviser_id: UUID
-    date: datetime.date
+    date: Day
     strand: Strand
     follows_up: UUID | None = Field(None, description="The Network Day that is followed up")
 
 
-class DevelopmentDayChanges(BaseModel):
+class DevelopmentDayChanges(Body):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    date: datetime.date | None = None
+    date: Day | None = None
     adviser_id: UUID | None = None
 
 
-class Delivery(BaseModel):
+class Delivery(Body):
     hours: Hours
     participants: People
 
 
-class DevelopmentDayCorrection(BaseModel):
+class DevelopmentDayCorrection(Body):
     """What is left out was right."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    date: datetime.date | None = None
+    date: Day | None = None
     strand: Strand | None = None
     hours: Hours | None = None
     participants: People | None = None

@@ -1,13 +1,13 @@
 """Fields that several bodies share."""
 
-import datetime
 from decimal import Decimal
 from typing import Annotated
 
 from fastapi import Query
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from services.scheduling.domain import MOST_HOURS, MOST_PLACES, QUARTER
+from shared.web import Day
 
 HUNDREDTH = Decimal("0.01")
 
@@ -18,12 +18,7 @@ Hours = Annotated[
 ]
 """Always with two decimals, so that a fact reads the same in every event and answer."""
 
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Places = Annotated[int, Field(ge=1, le=MOST_PLACES, strict=True)]
 
-From = Annotated[
-    datetime.date | None, Query(alias="from", description="Only days on this date or later")
-]
-To = Annotated[
-    datetime.date | None, Query(alias="to", description="Only days on this date or before")
-]
+From = Annotated[Day | None, Query(alias="from", description="Only days on this date or later")]
+To = Annotated[Day | None, Query(alias="to", description="Only days on this date or before")]

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from services.scheduling.api.fields import From, Hours, Places, Text, To
+from services.scheduling.api.fields import From, Hours, Places, To
 from services.scheduling.api.scope import (
     Anybody,
     NetworkNotFound,
@@ -23,41 +23,39 @@ from services.scheduling.store import known
 from services.scheduling.store import network_days as store
 from services.scheduling.store.known import Scope
 from shared.events.vocabulary import Attendance, CancellationReason, Strand
-from shared.web import Actor, CommandRoute, Page, PageQuery, Read, Today, Tx
+from shared.web import Actor, Body, CommandRoute, Day, Line, Page, PageQuery, Read, Today, Tx
 
 router = APIRouter(route_class=CommandRoute, prefix="/network-days", tags=["network days"])
 
 
-class NetworkDayToSchedule(BaseModel):
-    title: Text
+class NetworkDayToSchedule(Body):
+    title: Line
     network_ids: list[UUID] = Field(min_length=1, max_length=50)
-    date: datetime.date
-    venue: Text
+    date: Day
+    venue: Line
     places: Places
     strand: Strand
     hours: Hours
 
 
-class NetworkDayChanges(BaseModel):
+class NetworkDayChanges(Body):
     """What is left out stays as it is."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    date: datetime.date | None = None
-    venue: Text | None = None
+    date: Day | None = None
+    venue: Line | None = None
     places: Places | None = None
 
 
-class Cancellation(BaseModel):
+class Cancellation(Body):
     reason: CancellationReason
 
 
-class Entry(BaseModel):
+class Entry(Body):
     place_id: UUID
     attendance: Attendance
 
 
-class Register(BaseModel):
+class Register(Body):
     register_: list[Entry] = Field(alias="register", max_length=MOST_PLACES)
 
 

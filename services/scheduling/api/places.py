@@ -23,19 +23,19 @@ from services.scheduling.store import known
 from services.scheduling.store import network_days as store
 from services.scheduling.store.known import Scope
 from shared.events.vocabulary import Attendance, Role
-from shared.web import CommandRoute, Now, Page, PageQuery, Read, Today, Tx
+from shared.web import Body, CommandRoute, Now, Page, PageQuery, Read, Today, Tx
 
 router = APIRouter(
     route_class=CommandRoute, prefix="/network-days/{day_id}/places", tags=["places"]
 )
 
 
-class PlaceToBook(BaseModel):
+class PlaceToBook(Body):
     person_id: UUID
     school_id: UUID
 
 
-class AttendanceToCorrect(BaseModel):
+class AttendanceToCorrect(Body):
     attendance: Attendance
 
 

@@ -122,7 +122,7 @@ async def waiting_said() -> AsyncIterator[asyncio.Event]:
 
     class Ear(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            if "Waiting for PostgreSQL" in record.getMessage():
+            if "Waiting: PostgreSQL" in record.getMessage():
                 said.set()
 
     ear = Ear()

@@ -101,7 +101,9 @@ async def test_a_cursor_that_is_none(api: Api, cursor: str) -> None:
     assert response.json()["type"].endswith("/cursor-not-valid")
 
 
-@pytest.mark.parametrize("query", ["limit=1001", "limit=x", "updated_since=2026-11-03T09:30:00"])
+@pytest.mark.parametrize(
+    "query", ["limit=1001", "limit=x", "updated_since=2026-11-03T09:30:00", "updated_since=2026"]
+)
 async def test_a_query_that_is_none(api: Api, query: str) -> None:
     response = await api.client.get(f"/things?{query}", headers=api.token())
     assert response.status_code == 422

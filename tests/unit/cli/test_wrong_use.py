@@ -1,6 +1,9 @@
 """Every mistake at the terminal is one clear line on stderr and exit code 2, never a traceback."""
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import jwt
@@ -120,6 +123,31 @@ def test_a_port_that_is_no_port_is_refused(
     monkeypatch.setenv("ASPIRE_KAFKA_PORT", "70000")
     assert invoke(["up"]) == 2
     assert "ASPIRE_KAFKA_PORT" in capsys.readouterr().err
+
+
+def test_up_waits_for_servers_that_are_not_there_yet_until_it_is_stopped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("ASPIRE_KAFKA", "127.0.0.1:1")
+    for service in SERVICES:
+        monkeypatch.setenv(
+            f"ASPIRE_{service}_DATABASE_URL", f"postgresql://u:s3cret@127.0.0.1:2/{service.lower()}"
+        )
+    command = [sys.executable, "-m", "deploy.cli", "up"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as up:
+        assert up.stderr is not None
+        awaited = {"Kafka at 127.0.0.1:1"} | {f"127.0.0.1:2/{each.lower()}" for each in SERVICES}
+        said = ""
+        while awaited:
+            line = up.stderr.readline()
+            assert line, said
+            said += line
+            awaited = {each for each in awaited if "Waiting: " not in line or each not in line}
+        up.send_signal(signal.SIGINT)
+        said += up.stderr.read()
+        assert up.wait(10) == 0
+    for unsaid in ("Traceback", "Unable connect", "s3cret"):
+        assert unsaid not in said
 
 
 def test_the_demo_does_not_fill_servers_of_others(
