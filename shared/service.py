@@ -32,13 +32,17 @@ log = logging.getLogger(__name__)
 SERVICES = ("membership", "scheduling", "cpd", "reporting")
 PARTS = ("api", "relay", "consumer")
 VERSION = "1"
+Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 GRACEFUL_SECONDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One of the four services. A service that publishes nothing has no relay."""
+    """One of the four services. A service that publishes nothing has no relay.
+
+    `answers` gives the names and the JSON of what it says, which a rebuild has to say, too.
+    """
 
     name: str
     title: str
@@ -46,6 +50,7 @@ class Service:
     router: APIRouter
     effects: Effects
     publishes: bool = True
+    answers: Answers | None = None
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "migrate": ("migrate", OPERATING),
     "resume": ("resume", OPERATING),
     "parked": ("parked", OPERATING),
+    "rebuild": ("rebuild", OPERATING),
 }
 """Each command with its module and the panel of the help that it stands in."""
 

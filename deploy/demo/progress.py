@@ -46,14 +46,15 @@ class Bars:
 
     @contextmanager
     def phase(self, name: str, steps: int | None) -> Iterator[Callable[..., None]]:
-        """A phase of so many steps; call what it yields after each, or with a number of them."""
+        """A phase of so many steps; call what it yields after each, or with a number of them, and
+        with `of` where there are more of them by now."""
         began, count = time.monotonic(), 0
         task = self._progress.add_task(name, total=steps)
 
-        def done(number: int = 1) -> None:
+        def done(number: int = 1, *, of: int | None = None) -> None:
             nonlocal count
             count += number
-            self._progress.advance(task, number)
+            self._progress.update(task, advance=number, total=of)
 
         yield done
         self._progress.update(task, total=count, completed=count)

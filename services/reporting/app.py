@@ -1,6 +1,7 @@
 """Puts reporting together. It publishes nothing, so it has no relay."""
 
 from services.reporting import api
+from services.reporting.answers import answers
 from services.reporting.effects import effects
 from shared.service import Service
 
@@ -11,4 +12,5 @@ service = Service(
     effects=effects,
     package=__package__,
     publishes=False,
+    answers=answers,
 )

@@ -34,6 +34,7 @@ async def create_pool(
     statement_timeout_seconds: float = 15,
     transaction_timeout_seconds: float = 30,
     patience_seconds: float = 5,
+    schema: str | None = None,
 ) -> asyncpg.Pool:
     """A pool whose connections PostgreSQL (17 or later) itself limits.
 
@@ -43,7 +44,8 @@ async def create_pool(
     The transaction timeout is enforced by the server, so it ends the transactions of a process
     that was stopped or lost its network, too; reading lists relies on it (see shared.web.paging).
     A single transaction may set itself another with `SET LOCAL transaction_timeout`.
-    json and jsonb are text in both directions: models read and write them.
+    json and jsonb are text in both directions: models read and write them. With `schema` names
+    are looked up there and nowhere else.
     """
     return await asyncpg.create_pool(
         dsn,
@@ -56,6 +58,7 @@ async def create_pool(
             "statement_timeout": _milliseconds(statement_timeout_seconds),
             "transaction_timeout": _milliseconds(transaction_timeout_seconds),
             "timezone": "UTC",
+            **({} if schema is None else {"search_path": schema}),
         },
     )
 

@@ -27,6 +27,7 @@ POINTS: Final = (
     # an operator
     "after_replay_before_commit",
     "after_discard_before_commit",
+    "after_take_over_before_commit",
 )
 """In the order in which an event passes them."""
 

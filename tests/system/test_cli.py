@@ -1,5 +1,6 @@
 """The command `aspire` against a whole platform that it has started itself."""
 
+import asyncio
 import io
 import json
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import asyncpg
 import httpx
 import psutil
 import pytest
@@ -235,6 +237,31 @@ def test_nothing_is_parked_and_nothing_is_stopped(aspire: Aspire) -> None:
     done = aspire("resume", "cpd", "--because", "a test asks")
     assert done.returncode == 2
     assert "not stopped" in done.stderr
+
+
+@pytest.mark.usefixtures("up")
+def test_reporting_is_rebuilt_while_it_runs(aspire: Aspire) -> None:
+    done = aspire("rebuild", "reporting")
+    assert (done.returncode, done.stderr.count("Reading the log")) == (0, 1)
+    assert "have taken over: they are the same" in done.stdout
+    database = aspire.json("status")["services"]["reporting"]["database_url"]
+    assert asyncio.run(spoil(database)) == "DELETE 1"
+    done = aspire("rebuild", "reporting")
+    assert done.returncode == 1
+    assert "school: 1 differ" in done.stdout
+    done = aspire("rebuild", "reporting", "--accept", "--because", "a school was lost", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["taken_over"]
+
+
+async def spoil(database: str) -> str:
+    connection = await asyncpg.connect(database)
+    try:
+        return await connection.execute(
+            "DELETE FROM school WHERE school_id = (SELECT max(school_id::text)::uuid FROM school)"
+        )
+    finally:
+        await connection.close()
 
 
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:

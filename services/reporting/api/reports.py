@@ -172,8 +172,9 @@ async def choices(
 async def _report(wish: Wish, part: Callable[[], Awaitable[Part]]) -> Response:
     """One snapshot: the ETag says exactly what the figures were worked out from."""
     async with wish.read.transaction(isolation="repeatable_read", readonly=True):
+        state = await scopes.state(wish.read)
         scope, asked = await part()
-        etag = _etag(wish, scope, await scopes.state(wish.read))
+        etag = _etag(wish, scope, state)
         headers = FRESH | {"ETag": etag}
         if etag in wish.known or "*" in wish.known:
             return Response(status_code=304, headers=headers)

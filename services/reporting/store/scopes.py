@@ -13,7 +13,9 @@ async def state(connection: asyncpg.Connection) -> str:
     """A text that changes whenever an event takes effect here, and may change when none does.
 
     The positions move with every batch, in its transaction; what is replayed or discarded leaves
-    `parked`. Both are small, however many keys there are.
+    `parked`; a rebuild is counted. All are small, however many keys there are.
+
+    Ask for it first: a rebuild takes over between transactions that begin with `position`.
     """
     found: str = await connection.fetchval(
         """
@@ -23,7 +25,8 @@ async def state(connection: asyncpg.Connection) -> str:
                                       ORDER BY topic, partition)
                       FROM position),
                    (SELECT concat_ws(':', count(*), sum(parked_id)) FROM parked),
-                   (SELECT count(*) FROM discarded))
+                   (SELECT count(*) FROM discarded),
+                   (SELECT count(*) FROM rebuilt))
         """
     )
     return found

@@ -53,6 +53,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["resume", "cpd", "--because", " "], "--because"),
         (["parked", "list", "weather"], "no service weather"),
         (["parked", "list", "cpd"], "No instance runs"),
+        (["rebuild", "weather"], "no service weather"),
+        (["rebuild", "cpd"], "cpd decides"),
+        (["rebuild", "reporting"], "No instance runs"),
+        (["rebuild", "reporting", "--accept"], "--because"),
+        (["rebuild", "reporting", "--because", "it is mended"], "--accept"),
         (["demo", "--register", "nowhere.csv"], "no file nowhere.csv"),
     ],
 )

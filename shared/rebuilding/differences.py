@@ -1,0 +1,162 @@
+"""In what the new answers differ from the old: row by row, and in what is answered of them."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import asyncpg
+
+from shared.rebuilding.area import SCHEMA, Area
+from shared.service import Service
+
+SHOWN: Final = 5
+"""Examples of each difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One thing that differs: which, what it is now, and what it would be."""
+
+    which: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What differs in a table or an answer, how often, and some examples."""
+
+    of: str
+    count: int
+    examples: list[Example]
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """Rows of a table that have to be the same, by a key that has no nulls."""
+
+    table: str
+    key: list[str]
+    columns: str = "*"
+    condition: str = "true"
+
+
+KERNEL: Final = (
+    Compared("inbox", ["topic", "key"], "topic, key, sequence, last_id"),
+    Compared("set_aside", ["topic", "key", "sequence"], "topic, key, sequence, event_id"),
+    Compared("parked", ["topic", "key", "sequence"], "topic, key, sequence, event_id",
+             "key IS NOT NULL"),
+)  # fmt: skip
+"""How far each key has come. A record without a readable key changes nothing wherever it is."""
+
+
+async def differences(
+    connection: asyncpg.Connection, area: Area, service: Service
+) -> list[Difference]:
+    """Everything in which the new answers differ; nothing where they are the same."""
+    found = []
+    for table in area.tables:
+        found += await _of(connection, area, Compared(table, await _key(connection, table)))
+    for compared in KERNEL:
+        found += await _of(connection, area, compared)
+    if service.answers is None:
+        return found
+    old = {name: answer async for name, answer in service.answers(connection)}
+    await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
+    new = {name: answer async for name, answer in service.answers(connection)}
+    await connection.execute(f"SET LOCAL search_path = {area.live}")
+    return found + [
+        _of_answers(name, old.get(name), new.get(name))
+        for name in sorted(old.keys() | new.keys())
+        if old.get(name) != new.get(name)
+    ]
+
+
+async def _of(connection: asyncpg.Connection, area: Area, compared: Compared) -> list[Difference]:
+    key = ", ".join(compared.key)
+    rows = f"SELECT {compared.columns} FROM %s.{compared.table} WHERE {compared.condition}"
+    # *<> compares what is stored, so 5.5 is not 5.50.
+    differing = f"""
+          FROM ({rows % area.live}) AS o
+          FULL JOIN ({rows % SCHEMA}) AS n USING ({key})
+         WHERE o.{compared.key[0]} IS NULL
+            OR n.{compared.key[0]} IS NULL
+            OR o *<> n
+    """
+    count = await connection.fetchval(f"SELECT count(*) {differing}")
+    if not count:
+        return []
+    found = await connection.fetch(
+        f"""
+        SELECT to_jsonb(o)::text AS old, to_jsonb(n)::text AS new
+        {differing}
+         ORDER BY {key}
+         LIMIT {SHOWN}
+        """
+    )
+    examples = [
+        _example(compared.key, json.loads(row["old"] or "null"), json.loads(row["new"] or "null"))
+        for row in found
+    ]
+    return [Difference(compared.table, count, examples)]
+
+
+async def _key(connection: asyncpg.Connection, table: str) -> list[str]:
+    """The columns of the primary key."""
+    rows = await connection.fetch(
+        """
+        SELECT a.attname
+          FROM pg_index AS i
+          JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+         WHERE i.indrelid = to_regclass($1)
+           AND i.indisprimary
+         ORDER BY a.attnum
+        """,
+        f"{SCHEMA}.{table}",
+    )
+    return [row["attname"] for row in rows]
+
+
+def _example(key: list[str], old: Any, new: Any) -> Example:
+    which = ", ".join(str((old or new)[column]) for column in key)
+    if old is None or new is None:
+        return Example(which, _row(old, key), _row(new, key))
+    changed = [column for column in old if old[column] != new[column]]
+    return Example(which, _row(old, key, changed), _row(new, key, changed))
+
+
+def _row(row: Any, key: list[str], columns: list[str] | None = None) -> str:
+    if row is None:
+        return "–"
+    shown = [column for column in columns or row if column not in key]
+    return ", ".join(f"{column} {_text(row[column])}" for column in shown) or "is there"
+
+
+def _of_answers(name: str, old: str | None, new: str | None) -> Difference:
+    before = dict(_leaves(json.loads(old or "null")))
+    after = dict(_leaves(json.loads(new or "null")))
+    examples = [
+        Example(path, _text(before.get(path)), _text(after.get(path)))
+        for path in [*before, *(path for path in after if path not in before)]
+        if before.get(path) != after.get(path)
+    ]
+    return Difference(name, len(examples), examples[:SHOWN])
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every single figure of an answer, with where it stands."""
+    children = (
+        value.items() if isinstance(value, dict)
+        else enumerate(value) if isinstance(value, list)
+        else None
+    )  # fmt: skip
+    if children is None:
+        yield path, value
+        return
+    for name, child in children:
+        yield from _leaves(child, f"{path}.{name}" if path else str(name))
+
+
+def _text(value: Any) -> str:
+    return "–" if value is None else value if isinstance(value, str) else json.dumps(value)
