@@ -17,7 +17,7 @@ from shared.messaging import faults, inbox, journal, positions
 from shared.messaging.connections import acquire, expect_many, limit
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
-from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours
+from shared.messaging.failures import FaultIsOurs, Readable, describe, is_about_data, is_ours
 from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
@@ -29,6 +29,8 @@ ALIKE_FAILURES = 5
 
 MANY = 200
 """Records from which on planning each statement anew is cheaper than a plan that does not fit."""
+READABLE_SECONDS = 60
+"""A model that could read one of its type so short ago is right."""
 
 MALFORMED = "malformed"
 OF_THE_MESSAGE = frozenset({"unreadable", "contradicting", MALFORMED, EARLIER_IS_PARKED})
@@ -43,6 +45,8 @@ class Outcome:
 
     applied: Sequence[Received[Event]] = ()
     without_effect: int = 0
+    unknown: Mapping[str, int] = field(default_factory=dict)
+    """Events passed over because this release does not know their type, by type."""
     seen: int = 0
     set_aside: int = 0
     parked: Sequence[Parking] = field(default=())
@@ -59,6 +63,7 @@ async def take(
     records: Sequence[Record],
     transaction_timeout_seconds: float = 60,
     since: Mapping[Partition, int] | None = None,
+    readable: Readable | None = None,
 ) -> Outcome:
     """Takes a batch, whole: it returns when the transaction has committed.
 
@@ -66,6 +71,7 @@ async def take(
     deadlock's victim, and once more, carefully, where an effect failed for its data.
 
     `since` says where the database must be at least in each partition; without it anywhere.
+    `readable` remembers from batch to batch which types could be read.
 
     Raises:
         FaultIsOurs: too many different keys fail alike, or our SQL does not fit.
@@ -73,13 +79,16 @@ async def take(
         Exception: the database is away or in trouble; nothing has happened, call again.
     """
     careful, repeats = False, 0
+    readable = readable or Readable()
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
                 await limit(connection, transaction_timeout_seconds)
                 if len(records) >= MANY:
                     await expect_many(connection)
-                outcome = await _take(connection, service, effects, records, since or {}, careful)
+                outcome = await _take(
+                    connection, service, effects, records, since or {}, readable, careful
+                )
         except OVERTAKEN:
             repeats += 1
         except (FaultIsOurs, Misplaced):
@@ -100,15 +109,17 @@ async def _take(
     effects: Effects,
     records: Sequence[Record],
     since: Mapping[Partition, int],
+    readable: Readable,
     careful: bool,
 ) -> Outcome:
     entries, unreadable = _by_key(records)
     queues, plans = await _claim(connection, entries, effects)
+    readable.note({e.type for of in entries.values() for e in of if e.type and e.event})
     await faults.reach("after_claim_before_effects")
     waves = Waves(connection, effects, careful)
     await waves.apply(queues)
     parked = [*_unreadable(unreadable, plans), *_held(plans), *waves.failed]
-    await _stop_if_ours(connection, parked)
+    await _stop_if_ours(connection, parked, readable)
     await _keep(connection, plans, parked)
     await faults.reach("after_effects_before_position")
     ends = positions.ends_of(records)
@@ -125,6 +136,7 @@ async def _take(
     return Outcome(
         applied=[entry.event for entry in waves.applied if entry.event is not None],
         without_effect=waves.without_effect,
+        unknown=waves.unknown,
         seen=len(records) - len(unreadable) - contradicting - moved,
         set_aside=sum(len(each.set_aside) for _, _, each in plans),
         parked=parked,
@@ -223,13 +235,20 @@ def _plan(
     return key, state, decided
 
 
-async def _stop_if_ours(connection: asyncpg.Connection, parked: Sequence[Parking]) -> None:
+async def _stop_if_ours(
+    connection: asyncpg.Connection, parked: Sequence[Parking], readable: Readable
+) -> None:
     """Counts different keys that fail alike, here and among what was parked in the last hour.
 
-    An operator who resumed after a stop for the same failure has decided that it is the messages'.
+    Events that their model refuses count only while it refuses all of their type: not where one
+    could be read in the last minute, and not from before the last one. An operator who resumed
+    after a stop for the same failure has decided that it is the messages'.
     """
     alike = Counter(each.failure for each in parked if each.failure not in OF_THE_MESSAGE)
     for failure, keys in alike.items():
+        well_for = readable.seconds_since(failure.partition(": ")[0])
+        if well_for < READABLE_SECONDS:
+            continue
         row = await connection.fetchrow(
             """
             SELECT count(DISTINCT (topic, key)) AS earlier,
@@ -241,9 +260,10 @@ async def _stop_if_ours(connection: asyncpg.Connection, parked: Sequence[Parking
               FROM parked
              WHERE failure = $1
                AND key IS NOT NULL
-               AND since > now() - interval '1 hour'
+               AND since > now() - make_interval(secs => $2)
             """,
             inbox.storable(failure),
+            min(well_for, 3600),
         )
         assert row is not None
         if row["earlier"] + keys >= ALIKE_FAILURES and not row["consented"]:

@@ -5,6 +5,7 @@ Where it goes on is what the database remembers, never what Kafka's group does.
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
@@ -22,7 +23,7 @@ from shared.messaging.batch import Outcome
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
-from shared.messaging.failures import AWAY, FaultIsOurs
+from shared.messaging.failures import AWAY, FaultIsOurs, Readable
 from shared.messaging.inbox import storable
 from shared.messaging.positions import Misplaced, Partition, Positions
 from shared.messaging.records import Record
@@ -37,13 +38,17 @@ faststream_log.setLevel(logging.WARNING)
 TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 PART = "consumer"
 ALARM_SECONDS = 10
+MOST_UNKNOWN = 100
+"""Unknown types that are counted each by itself; the others together."""
+OTHER_TYPES = "other types"
 
 
 class Consumer:
     """One replica of a service's consumer.
 
     `trouble` says in words why events do not take effect just now, or is None. `alarms` are
-    things that an operator should know although the consumer works.
+    things that an operator should know although the consumer works. `passed_over` counts events
+    of types that this release does not know.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Consumer:
     ) -> None:
         self.trouble: str | None = "has not begun"
         self.alarms: list[str] = []
+        self.passed_over: Counter[str] = Counter()
         self._service = service
         self._effects = effects
         self._pool = pool
@@ -65,6 +71,7 @@ class Consumer:
         self._appended = appended
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
+        self._readable = Readable()
         self._at_most = settings.batch_size
         self._names = {settings.topic_prefix + each.name: each.name for each in effects.topics}
         self._broker = KafkaBroker(
@@ -220,6 +227,7 @@ class Consumer:
                 records,
                 self._settings.consumer_transaction_timeout_seconds,
                 since,
+                self._readable,
             )
             spans.of(outcome.applied)
         return outcome
@@ -280,6 +288,13 @@ class Consumer:
                 "Parked %s partition %d offset %d: %s",
                 record.topic, record.partition, record.offset, parking.reason,
             )  # fmt: skip
+        for name, count in outcome.unknown.items():
+            known = name in self.passed_over or len(self.passed_over) < MOST_UNKNOWN
+            if name not in self.passed_over and known:
+                log.warning(
+                    "Passes over events of the type %s: this release does not know it", name
+                )
+            self.passed_over[name if known else OTHER_TYPES] += count
 
     async def _watch_early(self) -> None:
         """Raises an alarm where an event has waited for a lost one for too long."""

@@ -5,7 +5,7 @@ Nothing is raised, whatever a record holds: it is unreadable, or its entry says 
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any
@@ -13,9 +13,14 @@ from typing import Any
 from pydantic import Json, TypeAdapter, ValidationError
 
 from shared.events import EVENT_TYPES, Event, Received
-from shared.messaging.records import Entry, Record, Unreadable, event_id
+from shared.messaging.records import UNDECODABLE, Entry, Record, Unreadable, event_id
 
 TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""U+0000 as JSON escapes it. PostgreSQL's text holds any character but this one."""
+
+TWICE = "the header {} is there twice, with different values"
 
 MAX_TEXT_BYTES = 1000
 """Of a key or a header: well below what an index row of PostgreSQL holds."""
@@ -40,12 +45,17 @@ def decode(record: Record, uses: frozenset[str]) -> Entry | Unreadable:
 def read_head(record: Record) -> Entry | Unreadable:
     """Reads a record's key, sequence, id and type."""
     headers = dict(record.headers)
+    twice = _twice(record, headers) if len(headers) < len(record.headers) else None
     try:
+        if twice == "ce_sequence":
+            raise _Fault(TWICE.format(twice))
         key, sequence = _text(record.key, "key"), _sequence(headers.get("ce_sequence"))
     except _Fault as fault:
-        return Unreadable(record, str(fault))
+        return Unreadable(record, (headers.get(UNDECODABLE) or b"").decode() or str(fault))
     entry = Entry(record, key, sequence, headers=headers)
     try:
+        if twice is not None:
+            raise _Fault(TWICE.format(twice))
         raw_id = headers.get("ce_id")
         entry.id = event_id(raw_id)
         entry.type = _text(headers.get("ce_type"), "header ce_type")
@@ -54,6 +64,13 @@ def read_head(record: Record) -> Entry | Unreadable:
     except ValueError:
         entry.fault = f"the header ce_id {'is not a UUID' if raw_id else 'is missing'}"
     return entry
+
+
+def _twice(record: Record, headers: Mapping[str, bytes]) -> str | None:
+    """A CloudEvents attribute that is there with two values; the sequence before all others."""
+    twice = {name for name, value in record.headers if headers[name] != value}
+    return next((name for name in ("ce_sequence", "ce_id", "ce_type", "ce_time") if name in twice),
+                None)  # fmt: skip
 
 
 def read_bodies(entries: Iterable[Entry], uses: frozenset[str]) -> bool:
@@ -103,9 +120,10 @@ def _received(entry: Entry, kind: type[Event], data: Event | _Fault) -> Received
 
 def _payloads(kind: type[Event], entries: Sequence[Entry]) -> Sequence[Event | _Fault]:
     """All at once, each as JSON of its own; one by one where one is not as published."""
-    if not kind.tombstone:
+    values = [entry.record.value for entry in entries]
+    if not kind.tombstone and not any(b"\\u0000" in (value or b"") for value in values):
         try:
-            return _many(kind).validate_python([entry.record.value for entry in entries])
+            return _many(kind).validate_python(values)
         except ValidationError:
             pass
     return [_payload(kind, entry.key, entry.record.value) for entry in entries]
@@ -121,12 +139,16 @@ def _payload(kind: type[Event], key: str, value: bytes | None) -> Event | _Fault
         return _Fault(f"{kind.type} is a tombstone, yet it has a value")
     if not kind.tombstone and value is None:
         return _Fault(f"{kind.type} has no value")
+    if value is not None and NUL.search(value):
+        return _Fault(f"{kind.type}: a text holds the character U+0000, which cannot be kept")
     fields: dict[str, Any] = {kind.key_field: key}
     try:
         return kind.model_validate(fields) if value is None else kind.model_validate_json(value)
     except ValidationError as error:
         # Values stay out of the reason: they may be personal.
         found = error.errors(include_input=False, include_context=False, include_url=False)
+        if any(each["type"] == "model_type" and not each["loc"] for each in found):
+            return _Fault(f"{kind.type} is not as published: the value is not a JSON object")
         faults = [f"{'.'.join(map(str, each['loc'])) or 'value'}: {each['msg']}" for each in found]
         reason = f"{kind.type} is not as published: {'; '.join(faults)}"[:1000]
         malformed = any(each["type"] == "json_invalid" for each in found)

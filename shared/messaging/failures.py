@@ -1,5 +1,8 @@
 """Which failures are of a message and which of the world around it, and how they are told."""
 
+import time
+from collections.abc import Callable, Iterable
+
 import asyncpg
 from asyncpg.exceptions import PostgresError
 
@@ -55,3 +58,19 @@ AWAY = (
     asyncpg.InternalClientError,  # the server died while a connection was being made
 )
 """What the database raises while it is away or in trouble."""
+
+
+class Readable:
+    """When an event of each type could be read last, which shows that its model is right."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last: dict[str, float] = {}
+
+    def note(self, types: Iterable[str]) -> None:
+        """Events of these types could be read just now."""
+        self._last |= dict.fromkeys(types, self._clock())
+
+    def seconds_since(self, event_type: str) -> float:
+        """Infinite where none could be read as yet."""
+        return self._clock() - self._last.get(event_type, float("-inf"))

@@ -11,7 +11,12 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import ConsumerStoppedError
 
+from shared.messaging.records import UNDECODABLE
+
 log = logging.getLogger(__name__)
+
+FETCH_MS = 100
+"""In which what follows a new position comes from the broker, if there is anything."""
 
 Found = dict[TopicPartition, list[ConsumerRecord]]
 
@@ -27,9 +32,9 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Found:
-        """As aiokafka's; a record that cannot be decoded comes without key, headers and value."""
+        """As aiokafka's; a record that cannot be decoded comes as a blank that says why."""
         if self._carefully:
-            return await self._next_one()
+            return await self._one_by_one(max_records or 1)
         try:
             found: Found = await super().getmany(
                 *partitions, timeout_ms=timeout_ms, max_records=max_records
@@ -46,23 +51,37 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
             raise
         return found
 
-    async def _next_one(self) -> Found:
-        """The next record of any partition, or a blank in the place of one that is undecodable.
+    async def _one_by_one(self, at_most: int) -> Found:
+        """The next records of every partition, blanks in the place of those that are undecodable.
 
-        The rest of that record's batch may come as blanks, too: it can only be skipped one by one.
+        At least two of each, for the first is the one that was taken last. The rest of an
+        undecodable record's batch may come as blanks, too: it can only be skipped one by one.
         """
-        for partition in self.assignment():
-            try:
-                found: Found = await super().getmany(partition, timeout_ms=100, max_records=1)
-            except UnicodeDecodeError:
-                self._carefully = False
-                offset = await self.position(partition)
-                self.seek(partition, offset + 1)
-                return {partition: [_blank(partition, offset)]}
-            if found:
-                return found
-        self._carefully = False
-        return {}
+        found: Found = {}
+        blanks = 0
+        assigned = self.assignment()
+        share = max(2, at_most // max(1, len(assigned)))
+        for partition in assigned:
+            read: list[ConsumerRecord] = []
+            wait_ms = 0 if found else FETCH_MS
+            while len(read) < share:
+                try:
+                    more = await super().getmany(partition, timeout_ms=wait_ms, max_records=1)
+                except UnicodeDecodeError:
+                    offset = await self.position(partition)
+                    self.seek(partition, offset + 1)
+                    read.append(_blank(partition, offset))
+                    blanks += 1
+                    wait_ms = FETCH_MS
+                    continue
+                if partition not in more:
+                    break
+                read += more[partition]
+                wait_ms = 0
+            if read:
+                found[partition] = read
+        self._carefully = bool(found) and not blanks
+        return found
 
     def fault(self) -> str | None:
         """Why this consumer will never deliver again, if one of its tasks has ended."""
@@ -86,5 +105,5 @@ def _blank(partition: TopicPartition, offset: int) -> ConsumerRecord:
         checksum=None,
         serialized_key_size=-1,
         serialized_value_size=-1,
-        headers=(),
+        headers=((UNDECODABLE, b"the name of a header is not UTF-8"),),
     )

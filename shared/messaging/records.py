@@ -18,6 +18,9 @@ SEQUENCE_DIGITS = 12
 
 Headers = Sequence[tuple[str, bytes]]
 
+UNDECODABLE = "aspire-undecodable"
+"""The header that a reader gives a record which its client cannot decode: why, in words."""
+
 
 @dataclass(slots=True)
 class Record:

@@ -4,13 +4,13 @@ So the order of a key holds, and a batch costs a few statements for each type, n
 Where an effect takes runs, it has all of a key's next events at once that are of its type.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import asyncpg
 
-from shared.events import Caused
+from shared.events import EVENT_TYPES, Caused
 from shared.messaging import faults
 from shared.messaging.effects import Effect, Effects
 from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours, signature
@@ -36,6 +36,8 @@ class Waves:
     careful: bool
     applied: list[Entry] = field(default_factory=list)
     without_effect: int = 0
+    unknown: Counter[str] = field(default_factory=Counter)
+    """How many events were of types that this release does not know."""
     failed: list[Parking] = field(default_factory=list)
     caused: list[Caused] = field(default_factory=list)
     _failed_keys: set[tuple[str, str]] = field(default_factory=set)
@@ -62,6 +64,8 @@ class Waves:
             return len(queue)
         while (entry := queue[at]).event is None or entry.type is None:
             self.without_effect += 1
+            if entry.type is not None and entry.type not in EVENT_TYPES:
+                self.unknown[entry.type] += 1
             at += 1
             if at == len(queue):
                 return at

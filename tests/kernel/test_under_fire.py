@@ -1,14 +1,11 @@
 """Restored databases, records that cannot be decoded, faults of ours: nothing is passed over."""
 
 import asyncio
-import struct
 from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.record.util import calc_crc32c
 
 from shared.messaging import stops
 from shared.messaging.batch import take
@@ -19,6 +16,7 @@ from shared.messaging.relay import Relay
 from tests.conftest import eventually
 from tests.infra import Infra
 from tests.kernel.flow import TOPIC, Flow, history, working
+from tests.kernel.hostile import send_undecodable
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
 BACKUP = "CREATE TABLE b_ledger AS TABLE ledger; CREATE TABLE b_inbox AS TABLE inbox;"
@@ -83,31 +81,14 @@ async def test_a_header_whose_name_cannot_be_decoded_is_parked_and_the_rest_goes
     for _ in range(flow.settings.partitions):
         await flow.publish(*history(2))
     await flow.relay_all()
-    await _send_undecodable(flow, partition=1)
+    await send_undecodable(flow.settings, TOPIC, partition=1)
     await flow.publish(*history(2))
     await flow.relay_all()
     async with working(flow.consumer()):
         await flow.until_ledger_has(8)
         await eventually(lambda: _any_parked(flow.kernel))
     [(sequence, reason)] = await flow.kernel.parked()
-    assert (sequence, reason) == (None, "the record has no key")
-
-
-async def _send_undecodable(flow: Flow, partition: int) -> None:
-    """Sends a record with a header whose name is not UTF-8, as other clients can."""
-    producer = AIOKafkaProducer(bootstrap_servers=flow.settings.kafka)
-    await producer.start()
-    batch = producer.create_batch()
-    batch.append(key=b"k", value=b"v", timestamp=1, headers=[("XX", b"1")])
-    batch.close()
-    buffer = bytearray(batch._build())
-    at = buffer.index(b"XX")
-    buffer[at : at + 2] = b"\xff\xfe"
-    buffer[17:21] = struct.pack(">I", calc_crc32c(bytes(buffer[21:])))
-    batch._buffer = buffer
-    name = flow.settings.topic_prefix + TOPIC
-    await (await producer.send_batch(batch, name, partition=partition))
-    await producer.stop()
+    assert (sequence, reason) == (None, "the name of a header is not UTF-8")
 
 
 async def test_an_error_that_nobody_foresaw_passes_over_no_batch(flow: Flow) -> None:
