@@ -14,4 +14,10 @@ from tests.service.scheduling.world import NOW, World
 async def world(start: Start, issuer: LocalIssuer) -> AsyncIterator[World]:
     clock = FixedClock(NOW)
     async with start("scheduling", parts=("api",), clock=clock, pool_max_size=20) as scheduling:
-        yield World(pool=scheduling.pool, client=scheduling.client, issuer=issuer, clock=clock)
+        yield World(
+            pool=scheduling.pool,
+            client=scheduling.client,
+            issuer=issuer,
+            clock=clock,
+            dsn=scheduling.dsn,
+        )

@@ -19,7 +19,9 @@ async def test_a_network_a_school_and_a_leader_of_membership_meet_on_a_day(
         start("membership", parts=("api", "relay"), clock=clock) as membership,
         start("scheduling", clock=clock) as scheduling,
     ):
-        office = World(pool=membership.pool, client=membership.client, issuer=issuer, clock=clock)
+        office = World(
+            membership.pool, membership.client, issuer=issuer, clock=clock, dsn=membership.dsn
+        )
         school_id = await imported_school(membership.client, office)
         network = await office.post(
             "/networks",
@@ -41,7 +43,9 @@ async def test_a_network_a_school_and_a_leader_of_membership_meet_on_a_day(
         post = {"school_id": school_id, "role": "headteacher", "appointed_on": "2026-09-01"}
         person = await office.post("/people", {"name": "Ann Other", "post": post}, expect=201)
 
-        days = World(pool=scheduling.pool, client=scheduling.client, issuer=issuer, clock=clock)
+        days = World(
+            scheduling.pool, scheduling.client, issuer=issuer, clock=clock, dsn=scheduling.dsn
+        )
 
         async def known() -> bool:
             paths = (f"networks/{network_id}", f"people/{person['person_id']}")

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import httpx
 
+from tests.service.scheduling.fairness import check_places
 from tests.service.scheduling.world import World
 
 PLACES = 5
@@ -50,7 +51,7 @@ async def test_bookings_and_releases_at_once_keep_places_and_queue(world: World)
 
     people = await world.leaders(school_id, 60)
     await asyncio.gather(*(come_and_perhaps_go(each, chance.random() < 0.5) for each in people))
-    await _never_overbooked_and_in_order(world, day["day_id"])
+    await check_places(world.pool, day["day_id"])
 
     # Everybody who has a place leaves at once, again and again, until the queue is empty.
     while booked := [
@@ -61,7 +62,7 @@ async def test_bookings_and_releases_at_once_keep_places_and_queue(world: World)
         await asyncio.gather(
             *(rush.send(f"/places/{place['place_id']}/release", {}) for place in booked)
         )
-    await _never_overbooked_and_in_order(world, day["day_id"])
+    await check_places(world.pool, day["day_id"])
     assert (await world.get(rush.path))["waiting"] == 0
 
 
@@ -75,7 +76,7 @@ async def test_places_that_are_added_in_a_rush_go_to_the_queue_in_order(world: W
         *(rush.send("/places", {"person_id": each, "school_id": school_id}) for each in people),
         rush.send("/reschedule", {"places": PLACES}),
     )
-    await _never_overbooked_and_in_order(world, day["day_id"])
+    await check_places(world.pool, day["day_id"])
     answer = await world.get(rush.path)
     assert (answer["booked"], answer["waiting"]) == (PLACES, 20 - PLACES)
 
@@ -95,33 +96,3 @@ async def test_the_same_person_at_once_gets_one_place(world: World) -> None:
         return response.status_code
 
     assert sorted(await asyncio.gather(*(attempt() for _ in range(10)))) == [201] + [409] * 9
-
-
-async def _never_overbooked_and_in_order(world: World, day_id: str) -> None:
-    """Replays the day's events: they alone must tell a day that kept its promise throughout."""
-    places, booked, queue = 0, set[str](), list[str]()
-    for name, body in await world.events(day_id):
-        place_id = body.get("place_id", "")
-        match name:
-            case "NetworkDayScheduled" | "NetworkDayRescheduled":
-                places = body["places"]
-            case "PlaceWaitlisted":
-                assert len(booked) == places, "waits although a place is free"
-                queue.append(place_id)
-            case "PlaceBooked" if body["from_waiting_list"]:
-                assert queue.pop(0) == place_id, "another than the first in the queue"
-                booked.add(place_id)
-            case "PlaceBooked":
-                assert not queue, "overtakes the queue"
-                booked.add(place_id)
-            case "PlaceReleased" if place_id in booked:
-                booked.remove(place_id)
-            case "PlaceReleased":
-                queue.remove(place_id)
-        assert len(booked) <= places, "overbooked"
-    rows = await world.pool.fetch(
-        "SELECT place_id, status FROM place WHERE day_id = $1 ORDER BY number", day_id
-    )
-    now = [(str(row["place_id"]), row["status"]) for row in rows]
-    assert {place_id for place_id, status in now if status == "booked"} == booked
-    assert [place_id for place_id, status in now if status == "waiting"] == queue
