@@ -22,6 +22,13 @@ _FILE_NAME: Final = re.compile(r"([0-9]{4})_[a-z0-9_]+\.sql")
 _LOCK: Final = 4_711_202_627
 """The advisory lock under which replicas that start at once take turns."""
 
+SETTINGS: Final = {
+    "application_name": "aspire migrate",
+    # Else the server goes on with a long statement of a run that was killed, and the next run waits
+    # for it.
+    "client_connection_check_interval": "1s",
+}
+
 
 class MigrationChanged(Exception):  # noqa: N818 - reads as a claim
     """A file is not what it was when it ran: change the database by a new file instead."""
@@ -56,7 +63,7 @@ async def migrate(dsn: str, service_package: str) -> list[str]:
     do. Files that ran but are gone from the code are left alone, so that old code goes on during
     a roll-out. Raises MigrationChanged.
     """
-    connection = await asyncpg.connect(dsn, server_settings={"application_name": "aspire migrate"})
+    connection = await asyncpg.connect(dsn, server_settings=SETTINGS)
     try:
         return await apply(connection, migrations_of(service_package))
     finally:

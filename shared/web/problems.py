@@ -92,6 +92,7 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unexpected)
     for storable in (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError):
         app.add_exception_handler(storable, _not_storable)
+    app.add_exception_handler(asyncpg.DiskFullError, _disk_full)
     for away in _DATABASE_AWAY:
         app.add_exception_handler(away, _database_away)
 
@@ -213,6 +214,18 @@ def _database_away(_: Request, error: Exception) -> Response:
         "The service is busy",
         "The database did not answer in time. Try again shortly, with the same Idempotency-Key.",
         headers={"Retry-After": "2"},
+    )
+
+
+def _disk_full(_: Request, error: Exception) -> Response:
+    log.warning("Refused for want of room: %s", error)
+    return problem(
+        503,
+        "disk-full",
+        "The service has no room",
+        "The database's disk is full, and nothing was changed. Try again with the same "
+        "Idempotency-Key once its operators have made room.",
+        headers={"Retry-After": "60"},
     )
 
 
