@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Final
@@ -78,6 +79,7 @@ def configure_logs(service: str, settings: Settings) -> None:
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(TextLines(service) if as_text else JsonLines(service))
+    handler.addFilter(OnceAMinute(REPEATING))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level)
@@ -88,6 +90,39 @@ def configure_logs(service: str, settings: Settings) -> None:
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
 
+
+REPEATING: Final = ("aiokafka", "shared.database", "shared.web.problems")
+"""Loggers that say the same with every attempt or request while a server is away."""
+
+
+class OnceAMinute(logging.Filter):
+    """Holds back what these loggers, or those below them, repeat word for word within a minute.
+
+    The next such line says how often.
+    """
+
+    def __init__(self, loggers: Sequence[str]) -> None:
+        super().__init__()
+        self._loggers = tuple(f"{name}." for name in loggers)
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not f"{record.name}.".startswith(self._loggers) or record.exc_info:
+            return True
+        text = record.getMessage()
+        said_at, held_back = self._said.get((record.name, text), (float("-inf"), 0))
+        if record.created - said_at < 60:
+            self._said[record.name, text] = (said_at, held_back + 1)
+            return False
+        if len(self._said) >= MOST_REMEMBERED:
+            self._said.clear()
+        self._said[record.name, text] = (record.created, 0)
+        if held_back:
+            record.msg, record.args = f"{text} ({held_back} times more in between)", None
+        return True
+
+
+MOST_REMEMBERED: Final = 1000
 
 _OF_EVERY_RECORD: Final = frozenset(
     [*logging.LogRecord("", 0, "", 0, "", None, None).__dict__, "message", "asctime", "taskName",

@@ -1,4 +1,4 @@
-"""Log lines of one trace can be found together."""
+"""Log lines of one trace can be found together, and a server that is away does not flood them."""
 
 import json
 import logging
@@ -6,7 +6,13 @@ import sys
 
 from opentelemetry.sdk.trace import TracerProvider
 
-from shared.telemetry import JsonLines, TextLines, current_trace_id, current_traceparent
+from shared.telemetry import (
+    JsonLines,
+    OnceAMinute,
+    TextLines,
+    current_trace_id,
+    current_traceparent,
+)
 
 tracer = TracerProvider().get_tracer("test")
 
@@ -47,3 +53,20 @@ def test_lines_within_a_trace_carry_it() -> None:
     assert traceparent.startswith(f"00-{trace_id}-")
     assert line["trace_id"] == trace_id
     assert f"[{trace_id[:8]}]" in text
+
+
+def test_what_a_client_repeats_while_its_server_is_away_is_said_once_a_minute() -> None:
+    once = OnceAMinute(["aiokafka"])
+
+    def said(at: float, text: str, logger: str = "aiokafka.conn") -> str | None:
+        made = record(text, created=at, name=logger)
+        return made.getMessage() if once.filter(made) else None
+
+    lines = [said(at / 10, "Unable to connect: 5% of tries") for at in range(1210)]
+    assert [(n, line) for n, line in enumerate(lines) if line] == [
+        (0, "Unable to connect: 5% of tries"),
+        (600, "Unable to connect: 5% of tries (599 times more in between)"),
+        (1200, "Unable to connect: 5% of tries (599 times more in between)"),
+    ]
+    assert said(121, "Another matter")
+    assert all(said(at, "Parked", "shared.messaging.consumer") for at in range(3))
