@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 
 from shared.database import create_pool, migrate
+from tests.conftest import trust
 from tests.infra import Infra
 
 
@@ -39,6 +40,7 @@ async def database_of(infra: Infra, service: str) -> AsyncIterator[asyncpg.Pool]
     await admin.execute(f"CREATE DATABASE {name}")
     dsn = urlunsplit(urlsplit(infra.admin_dsn)._replace(path=f"/{name}"))
     await migrate(dsn, f"services.{service}")
+    await trust(dsn)
     pool = await create_pool(dsn, "bench", max_size=6)
     try:
         yield pool

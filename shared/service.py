@@ -18,10 +18,11 @@ from fastapi import APIRouter, FastAPI
 from shared import telemetry
 from shared.clock import Clock, SystemClock
 from shared.database import create_pool, migrations_of
-from shared.messaging import Effects, cluster
+from shared.messaging import Effects, checkpoints, cluster
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.failures import AWAY
+from shared.messaging.hourly import alarm, verify_hourly
 from shared.messaging.relay import Relay
 from shared.settings import Settings
 from shared.web import Authenticator, Context, Health, create_app, forget_old_answers
@@ -34,7 +35,11 @@ PARTS = ("api", "relay", "consumer")
 VERSION = "1"
 Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
 HOUSEKEEPING_EVERY = timedelta(hours=1)
+VERIFYING_TRIED_EVERY = timedelta(minutes=5)
 GRACEFUL_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""Longer than load balancers and clients keep an idle connection, so that they close it and no
+request meets one that is just being closed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +132,10 @@ class Running:
     async def working(self) -> AsyncIterator[None]:
         """Relay, consumer and housekeeping work inside. One that dies of a fault ends it all."""
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._keep_house())]
+            tasks = [
+                group.create_task(self._keep_house()),
+                group.create_task(self._verify_hourly()),
+            ]
             if self.relay:
                 tasks.append(group.create_task(self.relay.run()))
             if self.consumer:
@@ -145,9 +153,23 @@ class Running:
                     await forget_old_answers(connection, self._clock.now())
             await asyncio.sleep(HOUSEKEEPING_EVERY.total_seconds())
 
+    async def _verify_hourly(self) -> None:
+        """Where a relay or a consumer works; not at once, for services often start together."""
+        service = self.service
+        while self.relay or self.consumer:
+            await asyncio.sleep(VERIFYING_TRIED_EVERY.total_seconds())
+            try:
+                await verify_hourly(
+                    service.name, service.effects.topics, self._pool, self._settings
+                )
+            except Exception as error:  # it says something of others, and must not end us
+                log.warning("Not verified: %s: %s", type(error).__name__, error)
+
     async def _api_health(self) -> Health:
         if trouble := await self._database_trouble():
             return Health(ok=False, detail=trouble)
+        if held := await self._commands_held():
+            return Health(ok=True, degraded=True, detail=f"takes no commands: {held}")
         away = await cluster.answers(self._settings)
         if away and self.service.publishes:
             return Health(
@@ -155,16 +177,32 @@ class Running:
             )
         return Health(ok=True, degraded=away is not None, detail=away or "")
 
+    async def _commands_held(self) -> str | None:
+        """Why no command is taken, although what is there can be read."""
+        if not self.service.publishes:
+            return None
+        async with acquire(self._pool) as connection:
+            stop, compared = await checkpoints.held(connection, checkpoints.API)
+        if stop is None and not compared:
+            return "the journal has not been compared with the topics yet, which the relay does"
+        return stop
+
     async def _relay_health(self) -> Health:
         assert self.relay is not None
         trouble = await self._database_trouble() or await self.relay.ready()
-        return Health(ok=trouble is None, detail=trouble or "")
+        alarm = None if trouble else await self._verify_alarm()
+        return Health(ok=trouble is None, degraded=bool(alarm), detail=trouble or alarm or "")
 
     async def _consumer_health(self) -> Health:
         assert self.consumer is not None
         trouble = await self._database_trouble() or await self.consumer.ready()
-        alarms = "; ".join(self.consumer.alarms)
+        found = None if trouble or self.relay else await self._verify_alarm()
+        alarms = "; ".join([*self.consumer.alarms, *([found] if found else [])])
         return Health(ok=trouble is None, degraded=bool(alarms), detail=trouble or alarms)
+
+    async def _verify_alarm(self) -> str | None:
+        async with acquire(self._pool) as connection:
+            return await alarm(connection)
 
     async def _database_trouble(self) -> str | None:
         try:
@@ -205,6 +243,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
             port=settings.http_port,
             log_config=None,
             access_log=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         )
     )

@@ -46,6 +46,9 @@ class Handle(Protocol):
     async def resume(self) -> None:
         """Let it go on after a pause."""
 
+    async def lose(self) -> None:
+        """End it as a failure would, and with it all of its data; `start` makes an empty one."""
+
 
 class Infra:
     """Both servers: `async with Infra() as infra`, or `start` and `stop`."""
@@ -97,8 +100,8 @@ class Infra:
         postgres = Postgres(
             supervisor, home / "postgres", port=ports.choose("postgres"), settings=FORGETFUL
         )
-        self.broker = EmbeddedServer(supervisor, kafka)
-        self.postgres = EmbeddedServer(supervisor, postgres)
+        self.broker = EmbeddedServer(supervisor, kafka, home / "kafka")
+        self.postgres = EmbeddedServer(supervisor, postgres, home / "postgres")
         await _together(self.broker.start(), self.postgres.start())
         self.kafka, self.admin_dsn = kafka.bootstrap, postgres.admin_dsn
 
@@ -110,10 +113,11 @@ class Infra:
         self.kafka = f"127.0.0.1:{kafka_port}"
         self.admin_dsn = f"postgresql://postgres:test@127.0.0.1:{postgres_port}/postgres"
         self.broker = Container(
-            kafka_container(kafka_port), lambda: embedded_kafka.answers(kafka_port)
+            lambda: kafka_container(kafka_port), lambda: embedded_kafka.answers(kafka_port)
         )
         self.postgres = Container(
-            postgres_container(postgres_port), lambda: embedded_postgres.answers(self.admin_dsn)
+            lambda: postgres_container(postgres_port),
+            lambda: embedded_postgres.answers(self.admin_dsn),
         )
         for container in (self.broker, self.postgres):
             self._stack.push_async_callback(container.remove)
@@ -123,7 +127,8 @@ class Infra:
 class EmbeddedServer:
     """The handle of one of our own child processes."""
 
-    def __init__(self, supervisor: Supervisor, server: Kafka | Postgres) -> None:
+    def __init__(self, supervisor: Supervisor, server: Kafka | Postgres, folder: Path) -> None:
+        self.folder = folder
         self._supervisor = supervisor
         self._server = server
 
@@ -137,6 +142,10 @@ class EmbeddedServer:
     async def start(self) -> None:
         if self._server.child is None or not self._server.child.alive:
             await self._server.start()
+
+    async def lose(self) -> None:
+        await self.kill()
+        await asyncio.to_thread(shutil.rmtree, self.folder)
 
     async def pause(self) -> None:
         self._signal(signal.SIGSTOP)
@@ -160,8 +169,9 @@ class EmbeddedServer:
 class Container:
     """The handle of a testcontainers container, whose engine answers only to blocking calls."""
 
-    def __init__(self, container: Any, answers: Callable[[], Awaitable[bool]]) -> None:
-        self._container = container
+    def __init__(self, make: Callable[[], Any], answers: Callable[[], Awaitable[bool]]) -> None:
+        self._make = make
+        self._container = make()
         self._answers = answers
         self._created = False
 
@@ -188,6 +198,10 @@ class Container:
 
     async def resume(self) -> None:
         await self._ask("unpause")
+
+    async def lose(self) -> None:
+        await self.remove()
+        self._container, self._created = self._make(), False
 
     async def remove(self) -> None:
         """End it and remove its volumes."""

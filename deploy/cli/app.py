@@ -39,6 +39,9 @@ COMMANDS: Final = {
     "resume": ("resume", OPERATING),
     "parked": ("parked", OPERATING),
     "rebuild": ("rebuild", OPERATING),
+    "republish": ("republish", OPERATING),
+    "reconcile": ("reconcile", OPERATING),
+    "verify": ("verify", OPERATING),
 }
 """Each command with its module and the panel of the help that it stands in."""
 

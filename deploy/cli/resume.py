@@ -11,9 +11,9 @@ from deploy.cli.databases import connected
 from deploy.cli.terminal import out
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
-from shared.messaging import stops
+from shared.messaging import checkpoints, stops
 
-PARTS = ("consumer", "relay", "api")
+PARTS = ("consumer", checkpoints.RELAY)
 
 
 def resume(
@@ -25,7 +25,9 @@ def resume(
     """Let a service go on that has stopped by itself.
 
     A consumer stops where many well-formed events fail alike, because the fault is then ours and
-    not theirs. [bold]aspire status[/] says so and why. Put it right first, then resume.
+    not theirs; a relay where Kafka has lost events, until [bold]aspire republish[/] has sent them
+    again, or you say here that Kafka is to be taken for what it is. [bold]aspire status[/] says so
+    and why. Put it right first, then resume.
 
     Examples:
 
@@ -40,13 +42,19 @@ def resume(
 async def _resume(service: str, because: str) -> None:
     async with connected(Platform.here(), service) as connection:
         ended = [each for each in PARTS if await _end(connection, each, because)]
+        held = await stops.in_force(connection, checkpoints.API)
+    if held is not None:
+        raise CannotDo(f"{service} takes no command still: {held.reason}")
     if not ended:
         raise CannotDo(f"{service} is not stopped; there is nothing to resume.")
     out.print(f"{service}: {' and '.join(ended)} may go on, because {because}")
 
 
 async def _end(connection: asyncpg.Connection, part: str, because: str) -> bool:
-    return await stops.resume(connection, part, operator(), because)
+    ended = await stops.resume(connection, part, operator(), because)
+    if ended and part == checkpoints.RELAY:
+        await checkpoints.forget(connection)
+    return ended
 
 
 def operator() -> str:

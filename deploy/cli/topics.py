@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.events import TOPICS
+from shared.messaging import cluster
 from shared.settings import Settings
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -144,7 +145,7 @@ async def follow(settings: Settings, wanted: Filter, ends: Ends) -> AsyncIterato
 @asynccontextmanager
 async def _reader(settings: Settings, wanted: Filter) -> AsyncIterator[AIOKafkaConsumer]:
     """A consumer on all partitions of the topics that exist, in no group."""
-    partitions = await _partitions(settings, wanted)
+    partitions = await cluster.partitions_of(settings, [TOPICS[name] for name in wanted.topics])
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
     )
@@ -154,22 +155,6 @@ async def _reader(settings: Settings, wanted: Filter) -> AsyncIterator[AIOKafkaC
         yield consumer
     finally:
         await consumer.stop()
-
-
-async def _partitions(settings: Settings, wanted: Filter) -> list[TopicPartition]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
-    await admin.start()
-    try:
-        existing = set(await admin.list_topics())
-        names = [settings.topic_prefix + name for name in wanted.topics]
-        described = await admin.describe_topics([name for name in names if name in existing])
-    finally:
-        await admin.close()
-    return [
-        TopicPartition(topic["topic"], partition["partition"])
-        for topic in described
-        for partition in topic["partitions"]
-    ]
 
 
 async def _is_behind(consumer: AIOKafkaConsumer, ends: Ends) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from shared.messaging import cluster
+from shared.messaging import cluster, topics
 from shared.messaging.reader import Reader
 
 
@@ -35,8 +35,12 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
 
 @dataclass(frozen=True)
 class Client:
-    """Makes producers and readers with aiokafka's options; `answers` says why a broker does not."""
+    """Makes producers and readers with aiokafka's options; `answers` says why a broker does not.
+
+    `opened` reads topics to their ends, in no group.
+    """
 
     producer: Callable[..., Any] = Producer
     reader: Callable[..., Any] = Reader
     answers: cluster.Answers = cluster.answers
+    opened: topics.Opened = topics.opened

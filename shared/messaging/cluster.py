@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -71,3 +72,23 @@ async def create_topics(settings: Settings, topics: Iterable[Topic] = TOPICS.val
         elif error is not TopicAlreadyExistsError:
             raise error(f"topic {name}: {rest[0] if rest else ''}")
     return created
+
+
+async def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list[TopicPartition]:
+    """The partitions of those topics that are there.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka)
+    try:
+        await client.bootstrap()
+        known = await client.fetch_all_metadata()
+    finally:
+        await client.close()
+    names = [settings.topic_prefix + topic.name for topic in topics]
+    return [
+        TopicPartition(name, number)
+        for name in names
+        for number in sorted(known.partitions_for_topic(name) or ())
+    ]

@@ -38,6 +38,7 @@ faststream_log.setLevel(logging.WARNING)
 TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 PART = "consumer"
 ALARM_SECONDS = 10
+OLDER = "The database is older than what was taken: reading on from where it is"
 MOST_UNKNOWN = 100
 """Unknown types that are counted each by itself; the others together."""
 OTHER_TYPES = "other types"
@@ -110,7 +111,7 @@ class Consumer:
 
     async def run(self) -> None:
         """Consumes until cancelled; it waits for Kafka and the database as long as it takes."""
-        alarm = asyncio.create_task(self._watch_early())
+        alarm = asyncio.create_task(self._watch())
         try:
             while True:
                 await self._start()
@@ -201,7 +202,7 @@ class Consumer:
             await self._wait_for(f"{len(part)} records take too long: {type(error).__name__}")
             return records
         except Misplaced:
-            log.warning("The database is older than what was taken: reading on from where it is")
+            log.warning(OLDER)
             await self._rewind()
             return []
         except FaultIsOurs as fault:
@@ -296,10 +297,16 @@ class Consumer:
                 )
             self.passed_over[name if known else OTHER_TYPES] += count
 
-    async def _watch_early(self) -> None:
-        """Raises an alarm where an event has waited for a lost one for too long."""
+    async def _watch(self) -> None:
+        """Raises an alarm where an event has waited for a lost one for too long.
+
+        Reads again where the database was restored: a partition that is still now would not tell.
+        """
         while True:
             try:
+                if await self._positions.are_behind():
+                    log.warning(OLDER)
+                    await self._rewind()
                 async with acquire(self._pool) as connection:
                     self.alarms = await positions.early(
                         connection, self._settings.early_alarm_seconds

@@ -55,7 +55,7 @@ AWAY = (
     TimeoutError,
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # the server died while a connection was being made
+    asyncpg.InternalClientError,  # the server died while a connection was made or in use
 )
 """What the database raises while it is away or in trouble."""
 

@@ -9,6 +9,7 @@ import asyncpg
 
 from shared.events import Caused, Event
 from shared.messaging import faults
+from shared.problems import Refused
 from shared.telemetry import current_traceparent
 
 CAUSED = uuid5(NAMESPACE_URL, "https://aspire.example/caused")
@@ -31,13 +32,31 @@ class Transaction:
         self._events.extend(events)
 
     async def append(self) -> int:
-        """Appends what was recorded to the journal and the outbox; answers how many events."""
+        """Appends what was recorded to the journal and the outbox; answers how many events.
+
+        Raises:
+            NoCommandsTaken: the journal has not been compared with the topics on this server.
+        """
         events, self._events = self._events, []
         traceparent = current_traceparent()
         facts = [Fact(event, None, traceparent) for event in events]
-        appended = await append(self.connection, facts, self.actor)
+        try:
+            appended = await append(self.connection, facts, self.actor)
+        except asyncpg.ObjectNotInPrerequisiteStateError as refusal:
+            raise NoCommandsTaken(
+                f"{refusal.args[0]} Nothing was changed, and what is there can be read. Send the "
+                "request again later, with the same Idempotency-Key.",
+                headers={"Retry-After": "5"},
+            ) from refusal
         await faults.reach("after_append_before_commit")
         return appended
+
+
+class NoCommandsTaken(Refused):
+    """The journal may lack facts that consumers know, or has not been compared with them yet."""
+
+    status = 503
+    title = "The service takes no commands at the moment"
 
 
 class Fact(NamedTuple):
@@ -84,3 +103,17 @@ def identified(caused: Iterable[Caused]) -> list[Fact]:
         name = f"{each.cause.id}/{each.event.type}/{each.event.key}/{number}"
         facts.append(Fact(each.event, uuid5(CAUSED, name), each.cause.traceparent))
     return facts
+
+
+async def forget(connection: asyncpg.Connection, topic: str, keys: Sequence[str]) -> None:
+    """Deletes what the journal has of keys on a compacted topic, and never sends it again.
+
+    The events go first: that waits for a republishing that queues them in the same moment, and the
+    second statement sees what it has queued.
+    """
+    rows = await connection.fetch(
+        "DELETE FROM event WHERE topic = $1 AND key = ANY ($2) RETURNING position", topic, keys
+    )
+    await connection.execute(
+        "DELETE FROM outbox WHERE position = ANY ($1)", [row["position"] for row in rows]
+    )

@@ -94,6 +94,14 @@ class Positions:
         """Where the database must be at least in each partition, for later records to follow."""
         return dict(self._taken)
 
+    async def are_behind(self) -> bool:
+        """Whether the database remembers less than this replica has taken: it was restored."""
+        taken = self.taken()
+        remembered = await self._remembered()
+        return any(
+            remembered.get(of, (BEGINNING, None))[0] < offset for of, offset in taken.items()
+        )
+
     def took(self, ends: Mapping[Partition, Record]) -> None:
         """The records up to these have been taken."""
         for of, record in ends.items():

@@ -9,10 +9,12 @@ from uuid import uuid4
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.messaging import faults
+from shared.messaging import checkpoints, faults
+from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire, limit
 from shared.messaging.failures import AWAY
+from shared.messaging.positions import Partition
 from shared.messaging.producers import Acknowledged, Producers
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
@@ -23,6 +25,9 @@ log = logging.getLogger(__name__)
 MARGIN_SECONDS = 20
 """Of the transaction over the deadline of Kafka's acknowledgements, to note what it has."""
 
+NO_OFFSET = -1
+"""Of a record that Kafka has had already, and does not remember where."""
+
 SHARDS_AT_A_TIME = 8
 """So that a second relay finds shards to own while the first is busy."""
 
@@ -31,13 +36,26 @@ class Relay:
     """One relay of a service. Several may run: each takes shards that no other has locked.
 
     `wake()` after a commit sends at once; otherwise the outbox is polled. `trouble` says why
-    nothing is being sent, in words, or is None.
+    nothing is being sent, in words, or is None. A relay that is `refilling` a Kafka that has lost
+    something sends although the others have stopped for that.
     """
 
     def __init__(
-        self, service: str, pool: asyncpg.Pool, settings: Settings, client: Client | None = None
+        self,
+        service: str,
+        pool: asyncpg.Pool,
+        settings: Settings,
+        client: Client | None = None,
+        *,
+        refilling: bool = False,
     ) -> None:
-        self.trouble: str | None = "has not begun"
+        self.trouble: str | None = "the journal has not been compared with the topics yet"
+        self._service = service
+        self._refilling = refilling
+        self._stopped_by = (API,) if refilling else (API, RELAY)
+        self._settled = False
+        self._newest: dict[Partition, int] = {}
+        """The offset up to which Kafka has acknowledged each partition to this relay."""
         self._pool = pool
         self._settings = settings
         self._client = client or Client()
@@ -63,12 +81,45 @@ class Relay:
 
     async def _send_all(self) -> None:
         try:
-            while await self.send_batch():
-                self._tell(None)
+            if self._settled or await self.settle():
+                while await self.send_batch():
+                    self._tell(None)
+                if await self.settle():
+                    self._tell(None)
         except (KafkaError, *AWAY) as error:
+            self._settled = False
             self._tell(f"{type(error).__name__}: {error}")
-        else:
-            self._tell(None)
+
+    async def settle(self) -> bool:
+        """Whether it may send: nothing stops it, and what is on Kafka fits the journal.
+
+        They are compared at the start, after any trouble, and on a database server that has begun
+        since they were.
+        """
+        async with acquire(self._pool) as connection:
+            stop, compared = await checkpoints.held(connection, *self._stopped_by)
+        if stop is None and not (self._settled and compared):
+            await self._compare()
+            async with acquire(self._pool) as connection:
+                stop, _ = await checkpoints.held(connection, *self._stopped_by)
+        self._settled = stop is None
+        if stop is not None:
+            self._tell(stop)
+        return self._settled
+
+    async def _compare(self) -> None:
+        try:
+            await checkpoints.settle(
+                self._service,
+                self._pool,
+                self._settings,
+                self._client.opened,
+                refilling=self._refilling,
+            )
+        except (KafkaError, TimeoutError):
+            await checkpoints.trust_the_same_server(self._pool)
+            raise
+        self._newest.clear()
 
     async def _pause(self) -> None:
         with suppress(TimeoutError):
@@ -105,6 +156,7 @@ class Relay:
                 await faults.reach("before_send")
                 acknowledged, failure = await self._producers.send(rows)
                 await faults.reach("after_send_before_delete")
+                self._watch(acknowledged)
                 await self._forget(connection, acknowledged)
                 await faults.reach("after_delete_before_commit")
         if failure is not None:
@@ -117,11 +169,13 @@ class Relay:
             SELECT s.shard, s.compacted, s.owner
               FROM shard AS s
              WHERE EXISTS (SELECT FROM outbox AS o WHERE o.shard = s.shard)
+               AND NOT EXISTS (SELECT FROM stop WHERE part = ANY ($2) AND resumed_at IS NULL)
              ORDER BY random()
              LIMIT $1
                FOR UPDATE SKIP LOCKED
             """,
             SHARDS_AT_A_TIME,
+            self._stopped_by,
         )
         taken_over = [row["shard"] for row in rows if row["compacted"] and row["owner"] != self._id]
         if taken_over:
@@ -157,6 +211,14 @@ class Relay:
         )
         return [Outgoing(**row) for row in rows]
 
+    def _watch(self, acknowledged: Sequence[Acknowledged]) -> None:
+        """Raises where Kafka gives an offset that it has given before: it is not what it was."""
+        for each in acknowledged:
+            of = (each.event.topic, each.partition)
+            if NO_OFFSET < each.offset <= self._newest.get(of, NO_OFFSET):
+                raise KafkaError(f"{of[0]} partition {of[1]} begins again at {each.offset}")
+            self._newest[of] = each.offset
+
     async def _forget(
         self, connection: asyncpg.Connection, acknowledged: Sequence[Acknowledged]
     ) -> None:
@@ -170,18 +232,13 @@ class Relay:
             [each.event.shard for each in acknowledged],
             [each.event.position for each in acknowledged],
         )
-        last = {(each.event.topic, each.partition): each for each in acknowledged}
-        await connection.executemany(
-            """
-            INSERT INTO checkpoint AS c (topic, partition, "offset", event_id)
-            VALUES ($1, $2, $3, $4)
-            ON CONFLICT (topic, partition) DO UPDATE
-               SET "offset" = excluded."offset", event_id = excluded.event_id
-            """,
-            [
-                (topic, partition, each.offset, each.event.id)
-                for (topic, partition), each in sorted(last.items())
-            ],
+        last = {
+            (each.event.topic, each.partition): each
+            for each in acknowledged
+            if each.offset > NO_OFFSET
+        }
+        await checkpoints.remember(
+            connection, {of: (each.offset, each.event.id) for of, each in last.items()}
         )
 
     async def ready(self) -> str | None:

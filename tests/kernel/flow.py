@@ -8,6 +8,7 @@ from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
+from aiokafka.partitioner import DefaultPartitioner
 
 from shared.events import Event
 from shared.events.membership import NetworkEstablished, NetworkRenamed
@@ -36,6 +37,17 @@ class Flow:
             transaction.record(*events)
             await transaction.append()
 
+    def keys_of_one_partition(self, count: int) -> list[UUID]:
+        """Whose events come to a consumer together."""
+        numbers = list(range(self.settings.partitions))
+        partition_of = DefaultPartitioner()
+        keys: list[UUID] = []
+        while len(keys) < count:
+            key = uuid4()
+            if partition_of(str(key).encode(), numbers, numbers) == 0:
+                keys.append(key)
+        return keys
+
     def relay(self) -> Relay:
         return Relay("membership", self.publisher, self.settings)
 
@@ -49,9 +61,11 @@ class Flow:
             while await self.publisher.fetchval("SELECT count(*) FROM outbox"):
                 await asyncio.sleep(0.02)
 
-    def consumer(self, **changes: object) -> Consumer:
+    def consumer(self, of: Kernel | None = None, **changes: object) -> Consumer:
         settings = self.settings.model_copy(update=changes)
-        return Consumer("cpd", ledger_effects(), self.kernel.pool, settings)
+        if of is None:
+            return Consumer("cpd", ledger_effects(), self.kernel.pool, settings)
+        return Consumer("later", ledger_effects(), of.pool, settings)
 
     async def until_ledger_has(self, count: int, within_seconds: float = 30) -> None:
         async with asyncio.timeout(within_seconds):

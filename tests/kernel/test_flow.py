@@ -1,7 +1,5 @@
 """From one database to another over real Kafka: every event once, each key in order."""
 
-import asyncio
-from typing import Any
 from uuid import uuid4
 
 import asyncpg
@@ -15,6 +13,7 @@ from tests.conftest import eventually
 from tests.infra import Infra
 from tests.kernel.flow import TOPIC, Flow, history, working
 from tests.kernel.ledger import HEAL
+from tests.kernel.topics import records_of
 
 
 async def test_a_fact_reaches_the_other_database_once_and_in_order(flow: Flow) -> None:
@@ -29,7 +28,7 @@ async def test_a_record_is_a_cloudevent_in_binary_mode(flow: Flow) -> None:
     [event] = history(1)
     await flow.publish(event)
     await flow.relay_all()
-    [record] = await _records(flow)
+    [record] = await records_of(flow.settings)
     headers = dict(record.headers)
     assert headers["ce_type"] == b"uk.aspire.membership.NetworkEstablished.v1"
     assert headers["ce_sequence"] == b"000000000001"
@@ -48,7 +47,7 @@ async def test_what_was_sent_but_not_deleted_is_sent_again_and_takes_effect_once
     await flow.relay_all()
     await flow.publisher.executemany("INSERT INTO outbox VALUES ($1, $2)", outbox)
     await flow.relay_all()
-    assert len(await _records(flow)) == 8
+    assert len(await records_of(flow.settings)) == 8
     await flow.publish(*history(1))
     async with working(flow.relay()), working(flow.consumer()):
         await flow.until_ledger_has(5)
@@ -179,15 +178,16 @@ async def test_hostile_records_are_parked_and_the_rest_goes_on(flow: Flow) -> No
     async with working(flow.relay()), working(flow.consumer()):
         await flow.until_ledger_has(2)
         await eventually(lambda: _parked(flow, 3))
-    assert len(await _records(flow)) == 5  # nothing was sent as a reply
+    assert len(await records_of(flow.settings)) == 5  # nothing was sent as a reply
 
 
 async def test_the_consumer_stops_when_the_fault_is_ours_until_it_is_resumed(flow: Flow) -> None:
-    for _ in range(6):
-        event = history(1)[0].model_copy(update={"name": "poison"})
+    for key in flow.keys_of_one_partition(6):
+        event = history(1, key)[0].model_copy(update={"name": "poison"})
         await flow.publish(event)
+    await flow.relay_all()  # so that they come in one batch
     consumer = flow.consumer()
-    async with working(flow.relay()), working(consumer):
+    async with working(consumer):
         await eventually(lambda: _trouble(consumer, "stopped at"))
         assert await flow.kernel.parked() == []
         assert "aspire resume cpd" in (await consumer.ready() or "")
@@ -254,29 +254,8 @@ async def test_a_former_sender_cannot_put_an_erased_profile_last(flow: Flow) -> 
     acknowledged, failure = await former._producers.send([Outgoing(**row)])
     assert failure is not None
     assert acknowledged == []
-    records = await _records(flow, "aspire.people")
+    records = await records_of(flow.settings, "aspire.people")
     assert [record.value is None for record in records] == [False, True]
-
-
-async def _records(flow: Flow, topic: str = TOPIC) -> list[Any]:
-    name = flow.settings.topic_prefix + topic
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=flow.settings.kafka,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    await consumer.start()
-    partitions = [TopicPartition(name, n) for n in range(flow.settings.partitions)]
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
-    found = []
-    async with asyncio.timeout(10):
-        for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                for records in (await consumer.getmany(timeout_ms=100)).values():
-                    found += records
-    await consumer.stop()
-    return found
 
 
 async def _parked(flow: Flow, count: int) -> bool:

@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from uuid import uuid4
 
 import asyncpg
 import httpx
 import psutil
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from deploy.cli.app import invoke
 from deploy.demo.register import write_register
@@ -245,7 +247,12 @@ def test_reporting_is_rebuilt_while_it_runs(aspire: Aspire) -> None:
     assert (done.returncode, done.stderr.count("Reading the log")) == (0, 1)
     assert "have taken over: they are the same" in done.stdout
     database = aspire.json("status")["services"]["reporting"]["database_url"]
-    assert asyncio.run(spoil(database)) == "DELETE 1"
+    spoilt = run_sql(
+        database,
+        "DELETE FROM school WHERE school_id = (SELECT max(school_id::text)::uuid FROM school)"
+        " RETURNING school_id",
+    )
+    assert len(spoilt) == 1
     done = aspire("rebuild", "reporting")
     assert done.returncode == 1
     assert "school: 1 differ" in done.stdout
@@ -254,14 +261,58 @@ def test_reporting_is_rebuilt_while_it_runs(aspire: Aspire) -> None:
     assert json.loads(done.stdout)["taken_over"]
 
 
-async def spoil(database: str) -> str:
-    connection = await asyncpg.connect(database)
-    try:
-        return await connection.execute(
-            "DELETE FROM school WHERE school_id = (SELECT max(school_id::text)::uuid FROM school)"
-        )
-    finally:
-        await connection.close()
+@pytest.mark.usefixtures("up")
+def test_what_is_on_kafka_is_what_the_journals_and_inboxes_say(aspire: Aspire) -> None:
+    deadline = time.monotonic() + 30
+    while (verified := aspire("verify")).returncode != 0 and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert "no difference" in verified.stdout, verified.stdout
+    assert "lacks nothing" in aspire("reconcile", "membership").stdout
+    report = aspire("report", "--json").stdout
+    sent = aspire.json("republish")
+    assert {each["service"] for each in sent} == {"membership", "scheduling", "cpd"}
+    assert sum(each["events"] for each in sent) >= SCHOOLS
+    assert aspire("report", "--json").stdout == report
+    assert aspire.json("verify", "reporting")["differences"] == []
+
+
+@pytest.mark.usefixtures("up")
+def test_a_hostile_record_is_parked_looked_at_replayed_and_discarded(aspire: Aspire) -> None:
+    send_hostile(aspire.json("status")["kafka"]["address"])
+    aspire.eventually("parked", "list", "cpd", "--json", holds="hostile-key")
+    assert "reason" in aspire("parked", "list", "cpd").stdout
+    [parked] = aspire.json("parked", "list", "cpd")
+    number = str(parked["parked_id"])
+    assert parked["key"] == "hostile-key"
+    assert "is not as published" in parked["reason"]
+    assert "{broken" in aspire("parked", "show", "cpd", number).stdout
+
+    replay = ("parked", "replay", "cpd", "--topic", "aspire.scheduling", "--key", "hostile-key")
+    again = aspire(*replay)
+    assert again.returncode == 1
+    assert "failed again" in again.stdout
+    gone = aspire("parked", "discard", "cpd", number, "--because", "sent by a test")
+    assert "is discarded" in gone.stdout
+    assert aspire.json("parked", "list", "cpd") == []
+    assert "Nothing is parked" in aspire(*replay).stderr
+
+    # No journal knows it: that is a difference, and no reason to stop.
+    verified = aspire("verify", "scheduling", "cpd", "--json")
+    assert verified.returncode == 1
+    found = {each["kind"] for each in json.loads(verified.stdout)["differences"]}
+    assert "unknown to the journal" in found
+    assert "lacks nothing" in aspire("reconcile", "scheduling").stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_a_stop_is_ended_with_the_operators_reason_on_record(aspire: Aspire) -> None:
+    dsn = aspire.json("status")["services"]["cpd"]["database_url"]
+    run_sql(dsn, "INSERT INTO stop (part, reason) VALUES ('consumer', 'a test')")
+    done = aspire("resume", "cpd", "--because", "the column is there")
+    assert done.returncode == 0, done.stderr
+    [stop] = run_sql(dsn, "SELECT resumed_by, resumed_because FROM stop WHERE reason = 'a test'")
+    assert stop["resumed_by"].startswith("operator:")
+    assert stop["resumed_because"] == "the column is there"
 
 
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:
@@ -275,3 +326,37 @@ def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.
     assert up.wait(5) == 0
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
     assert aspire("status").returncode == 3
+
+
+def run_sql(dsn: str, statement: str) -> list[asyncpg.Record]:
+    async def run() -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(dsn)
+        try:
+            return await connection.fetch(statement)
+        finally:
+            await connection.close()
+
+    return asyncio.run(run())
+
+
+def send_hostile(kafka: str) -> None:
+    """A record whose envelope is good and whose body is not."""
+    headers = {
+        "ce_id": str(uuid4()),
+        "ce_type": "uk.aspire.scheduling.NetworkDayHeld.v1",
+        "ce_time": "2026-11-25T09:00:00Z",
+        "ce_sequence": "000000000001",
+    }
+
+    async def send() -> None:
+        producer = AIOKafkaProducer(bootstrap_servers=kafka)
+        await producer.start()
+        await producer.send_and_wait(
+            "aspire.scheduling",
+            b"{broken",
+            key=b"hostile-key",
+            headers=[(name, value.encode()) for name, value in headers.items()],
+        )
+        await producer.stop()
+
+    asyncio.run(send())

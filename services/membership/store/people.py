@@ -9,6 +9,7 @@ import asyncpg
 from services.membership.domain.person import Person, Post
 from shared.events.topics import PEOPLE
 from shared.events.vocabulary import Role
+from shared.messaging import journal
 from shared.problems import NotFound
 from shared.web import PageRequest
 
@@ -157,19 +158,8 @@ async def erase(connection: asyncpg.Connection, person: Person) -> None:
 async def _forget_profiles(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
     """The tombstone that is appended after this has the next sequence: on the compacted topic a
     gap is normal, and what was deleted here is never sent again."""
-    keys = [str(person_id) for person_id in person_ids]
     await connection.execute("DELETE FROM profile WHERE person_id = ANY ($1)", person_ids)
-    await connection.execute(
-        """
-        DELETE FROM outbox
-         WHERE position IN (SELECT position FROM event WHERE topic = $1 AND key = ANY ($2))
-        """,
-        PEOPLE.name,
-        keys,
-    )
-    await connection.execute(
-        "DELETE FROM event WHERE topic = $1 AND key = ANY ($2)", PEOPLE.name, keys
-    )
+    await journal.forget(connection, PEOPLE.name, [str(person_id) for person_id in person_ids])
 
 
 async def _touch(connection: asyncpg.Connection, person_id: UUID) -> None:

@@ -12,7 +12,7 @@ from shared.clock import FixedClock
 from shared.database import create_pool
 from shared.settings import Settings
 from shared.web import Authenticator, Context, Health, LocalIssuer, create_app
-from tests.conftest import database_url
+from tests.conftest import database_url, trust
 from tests.infra import Infra
 from tests.service.web.things import CREATE_THING, Api, hooks, router
 
@@ -34,6 +34,7 @@ async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> str
 async def api(things: str, tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(home=tmp_path, max_body_bytes=10_000)
     issuer = LocalIssuer(settings.local_keys)
+    await trust(things)
     pool = await create_pool(things, "test", max_size=5, statement_timeout_seconds=5)
     await pool.execute("DROP TABLE IF EXISTS counter; TRUNCATE thing, idempotency")
     woken: list[datetime] = []

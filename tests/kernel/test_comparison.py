@@ -1,0 +1,193 @@
+"""The journal and what is on Kafka: a lost tail, another Kafka, an older database are noticed."""
+
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from shared.events.membership import PersonProfile
+from shared.messaging import checkpoints, republish, stops
+from shared.messaging.checkpoints import _stands
+from shared.messaging.journal import NoCommandsTaken
+from shared.messaging.relay import Relay
+from tests.conftest import eventually
+from tests.infra import Infra
+from tests.kernel.flow import Flow, history, working
+from tests.kernel.ledger import Stream
+from tests.kernel.older import older
+from tests.kernel.topics import lose_topics, records_of
+
+REFUSED = NoCommandsTaken
+
+
+@pytest.fixture(autouse=True)
+def quick(flow: Flow) -> None:
+    flow.settings = flow.settings.model_copy(
+        update={"relay_delivery_seconds": 2, "metadata_max_age_seconds": 0.5}
+    )
+
+
+async def test_a_relay_stops_where_kafka_has_lost_its_end_until_it_is_filled(flow: Flow) -> None:
+    await flow.publish(*history(5))
+    await flow.relay_all()
+    await lose_topics(flow.settings)
+    relay = flow.relay()
+    async with working(relay):
+        await eventually(lambda: says(relay, "aspire republish membership"))
+        assert "ends at 0" in (await relay.ready() or "")
+        await flow.publish(*history(3))  # commands go on; their events wait
+        assert await relay.send_batch() == 0
+        await republish.republish("membership", flow.publisher, flow.settings, "user:ada")
+        await eventually(lambda: well(relay))
+        await flow.until_sent()
+    assert len(await records_of(flow.settings)) == 8
+    stop = await flow.publisher.fetchrow("SELECT * FROM stop")
+    assert stop is not None
+    assert (stop["part"], stop["resumed_by"]) == ("relay", "user:ada")
+    assert (await checkpoints.compare("membership", flow.publisher, flow.settings)).lost == []
+
+
+async def test_a_relay_stops_where_another_event_is_at_its_checkpoint(flow: Flow) -> None:
+    await flow.publish(*history(5))
+    await flow.relay_all()
+    await flow.publisher.execute("UPDATE checkpoint SET event_id = gen_random_uuid()")
+    relay = flow.relay()
+    async with working(relay):
+        await eventually(lambda: says(relay, "another event at 4"))
+
+
+async def test_a_relay_at_work_notices_that_kafka_begins_again(flow: Flow) -> None:
+    relay, events = flow.relay(), history(23)
+    async with working(relay):
+        await flow.publish(*events[:20])
+        await flow.until_sent()
+        await lose_topics(flow.settings)
+        await flow.publish(*events[20:])
+        await eventually(lambda: says(relay, "aspire republish membership"), within_seconds=60)
+
+
+async def test_an_operator_may_take_kafka_for_what_it_is(flow: Flow) -> None:
+    await flow.publish(*history(5))
+    await flow.relay_all()
+    await lose_topics(flow.settings)
+    relay = flow.relay()
+    async with working(relay):
+        await eventually(lambda: says(relay, "aspire republish membership"))
+        async with flow.publisher.acquire() as connection:
+            await checkpoints.forget(connection)  # type: ignore[arg-type]
+            await stops.resume(connection, "relay", "user:ada", "a test")  # type: ignore[arg-type]
+        await eventually(lambda: well(relay))
+
+
+def test_on_a_compacted_topic_a_newer_record_may_have_taken_the_place() -> None:
+    stream = Stream()
+    profile = stream.record(PersonProfile(person_id=uuid4(), name="Ann"), 1)
+    assert _stands(profile, 0, uuid4())
+    assert not _stands(profile, profile.offset, uuid4())
+    assert not _stands(stream.next(), 0, uuid4())
+
+
+async def test_a_relay_that_was_killed_after_sending_raises_no_alarm(flow: Flow) -> None:
+    await flow.publish(*history(3))
+    await flow.relay_all()
+    await flow.publish(*history(3))
+    before = await flow.publisher.fetch("SELECT * FROM checkpoint")
+    await flow.relay_all()
+    await flow.publisher.execute("DELETE FROM checkpoint")
+    await flow.publisher.executemany(
+        "INSERT INTO checkpoint VALUES ($1, $2, $3, $4)", [tuple(row) for row in before]
+    )
+    relay = flow.relay()
+    async with working(relay):
+        await eventually(lambda: well(relay))
+
+
+async def test_an_older_database_under_a_running_relay_takes_no_event_and_publishes_none(
+    flow: Flow, infra: Infra
+) -> None:
+    key = uuid4()
+    events = history(9, key)
+    await flow.publish(*events[:3])
+    relay = flow.relay()
+    async with working(relay):
+        await flow.until_sent()
+        async with older(infra, flow.publisher):
+            await flow.publish(*events[3:6])
+            await flow.until_sent()
+        # What a standby that lacked the end says when it is promoted.
+        with pytest.raises(REFUSED):
+            await flow.publish(events[6])
+        await eventually(lambda: says(relay, "aspire reconcile membership"))
+        assert "hold 3 events" in (relay.trouble or "")
+        with pytest.raises(REFUSED, match="aspire reconcile membership"):
+            await flow.publish(events[6])
+        with pytest.raises(republish.JournalIsOlder, match="aspire reconcile membership"):
+            await republish.republish("membership", flow.publisher, flow.settings, "user:ada")
+    assert len(await records_of(flow.settings)) == 6
+
+
+async def test_after_the_server_began_anew_events_wait_for_the_comparison(
+    flow: Flow, infra: Infra
+) -> None:
+    await flow.publish(*history(2))
+    await flow.relay_all()
+    await infra.postgres.kill()
+    await infra.postgres.start()
+    await eventually(lambda: reachable(flow))
+    with pytest.raises(REFUSED, match="has not been compared"):
+        await flow.publish(*history(1))
+    async with working(flow.relay()):
+        await eventually(lambda: publishes(flow))
+
+
+async def test_while_kafka_is_away_a_server_that_only_began_anew_is_taken_for_what_it_was(
+    flow: Flow,
+) -> None:
+    await flow.publisher.execute("UPDATE compared SET started_at = 'epoch'")
+    flow.settings = flow.settings.model_copy(update={"kafka": "127.0.0.1:1"})
+    relay = flow.relay()
+    async with working(relay):
+        await eventually(lambda: publishes(flow))
+        await flow.publisher.execute("UPDATE compared SET started_at = 'epoch', timeline = '9'")
+        with pytest.raises(REFUSED):
+            await flow.publish(*history(1))
+    assert relay.trouble is not None
+
+
+async def test_what_is_no_event_of_ours_stops_nothing(flow: Flow) -> None:
+    await flow.publish(*history(1))
+    await flow.relay_all()
+    producer = flow.relay()._client.producer(bootstrap_servers=flow.settings.kafka)
+    await producer.start()
+    name = flow.settings.topic_prefix + "aspire.membership"
+    [true] = await records_of(flow.settings)
+    strange = [(n, str(uuid4()).encode() if n == "ce_id" else v) for n, v in true.headers]
+    await producer.send_and_wait(name, b"{", key=true.key, headers=strange)
+    await producer.send_and_wait(name, None, key=b"\xff")
+    await producer.stop()
+    found = await checkpoints.compare("membership", flow.publisher, flow.settings)
+    assert (found.lost, found.unknown) == ([], 0)
+
+
+async def says(relay: Relay, text: str) -> bool:
+    return text in (relay.trouble or "")
+
+
+async def well(relay: Relay) -> bool:
+    return relay.trouble is None
+
+
+async def reachable(flow: Flow) -> bool:
+    try:
+        await flow.publisher.fetchval("SELECT 1")
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        return False
+    return True
+
+
+async def publishes(flow: Flow) -> bool:
+    try:
+        await flow.publish(*history(1))
+    except REFUSED:
+        return False
+    return True
