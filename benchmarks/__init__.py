@@ -1,1 +1,1 @@
-"""Speeds, each beside a reference measured in the same process and the same minute."""
+"""Speeds and costs, each beside a reference measured in the same process and the same minutes."""

@@ -1,41 +1,69 @@
-"""`make bench`: prints one table of rates and of ratios to their references."""
+"""`make bench`: one table and one JSON file. What no clock changes gates; ratios are reported."""
 
+import argparse
 import asyncio
+import logging
+import sys
+import time
+from collections.abc import Awaitable, Callable
 
+import asyncpg
 from rich.console import Console
-from rich.table import Table
 
+from benchmarks.appending import appending
 from benchmarks.consuming import consuming
 from benchmarks.importing import importing
-from benchmarks.measure import Measured
+from benchmarks.latency import latency
+from benchmarks.measure import COUNTING, Bench, Row
+from benchmarks.relaying import relaying
+from benchmarks.report import table, write
+from benchmarks.serving import serving
+from shared.service import spare_the_collector
 from tests.infra import Infra
 
+GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
+    "consumer": consuming,
+    "relay": relaying,
+    "append": appending,
+    "latency": latency,
+    "http": serving,
+    "import": importing,
+}
 
-async def main() -> None:
-    """Measures everything against servers of its own."""
-    async with Infra() as infra:
-        rows = [*await importing(infra), *await consuming(infra)]
-    Console().print(table(rows))
+
+async def main() -> int:
+    """Measures against servers of its own; answers 1 where a counter is beyond its limit."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--runs", type=_count, default=5, help="of each, alternating; default 5")
+    parser.add_argument("--events", type=_count, default=120_000, help="to consume; 120,000")
+    parser.add_argument("--only", choices=GROUPS, action="append", help="this group alone")
+    arguments = parser.parse_args()
+    console, rows = Console(width=max(150, Console().width)), []
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leaders yet
+    spare_the_collector()
+    async with Infra(COUNTING) as infra:
+        admin = await asyncpg.connect(infra.admin_dsn)
+        await admin.execute("CREATE EXTENSION pg_stat_statements")
+        bench = Bench(infra, admin, arguments.runs, arguments.events)
+        for name in arguments.only or GROUPS:
+            begun = time.perf_counter()
+            rows += await GROUPS[name](bench)
+            console.print(f"Measured: {name}, in {time.perf_counter() - begun:.0f} s")
+        await admin.close()
+    console.print(table(rows, bench.runs))
+    console.print(f"Written to {write(rows, bench)}")
+    exceeded = [each for row in rows for each in row.exceeded]
+    for each in exceeded:
+        console.print(f"[red]Exceeded[/]: {each}")
+    return 1 if exceeded else 0
 
 
-def table(rows: list[Measured]) -> Table:
-    """What was measured, the better of ours and its reference left to the reader's eye."""
-    shown = Table(title="Rates on this machine, now")
-    for heading, justify in (
-        ("what", "left"), ("rate", "right"), ("reference", "left"), ("its rate", "right"),
-        ("ratio", "right"),
-    ):  # fmt: skip
-        shown.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for row in rows:
-        shown.add_row(
-            row.what,
-            f"{row.rate:,.0f} {row.unit}",
-            row.reference,
-            f"{row.reference_rate:,.0f} {row.unit}",
-            f"{row.rate / row.reference_rate:.2f}",
-        )
-    return shown
+def _count(text: str) -> int:
+    number = int(text.replace(",", "").replace("_", ""))
+    if number < 1:
+        raise ValueError("it has to be 1 or more")
+    return number
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    sys.exit(asyncio.run(main()))

@@ -1,107 +1,171 @@
-"""From the outbox over Kafka to an effect, beside bare aiokafka and one transaction a message."""
+"""Consuming: the kernel from Kafka to effects, beside a bare loop and a transaction a message."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
 from contextlib import suppress
-from uuid import uuid4
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+from pydantic import TypeAdapter
 
-from benchmarks.measure import Measured, database_of, rate_of
-from shared.messaging import Transaction, cluster
+from benchmarks.facts import (
+    HAPPENED,
+    SCHOOLS,
+    TABLES,
+    TOPIC,
+    change,
+    effects,
+    fill,
+    mixed,
+    runs,
+    write,
+)
+from benchmarks.measure import Bench, Row, Spent
+from shared.messaging import cluster
 from shared.messaging.consumer import Consumer
-from shared.messaging.records import Entry, Record, decode
-from shared.messaging.relay import Relay
 from shared.settings import Settings
-from tests.infra import Infra
-from tests.kernel.flow import TOPIC, history
-from tests.kernel.ledger import LEDGER, ledger_effects
 
-KEYS = 2_000
-EVENTS_OF_A_KEY = 10
-ONE_BY_ONE = 2_000
+IN_A_ROW = 200
+ONE_BY_ONE = 1_000
 """Messages of the reference that takes a transaction for each; it is too slow for all."""
+BATCH = 5_000
 
 
-async def consuming(infra: Infra) -> list[Measured]:
-    """Rates of relay and consumer in events a second."""
-    settings = Settings(
-        kafka=infra.kafka, topic_prefix=f"b{uuid4().hex[:8]}.", partitions=6, relay_poll_seconds=0.1
+async def consuming(bench: Bench) -> list[Row]:
+    """Events of 24,000 schools in turn, and 200 of one school after the other."""
+    schools = min(SCHOOLS, bench.events)
+    each = bench.events // schools
+    total = schools * each
+    of_mixed, of_runs = (
+        Settings(kafka=bench.kafka, topic_prefix=f"b{uuid4().hex[:8]}.", batch_size=BATCH)
+        for _ in range(2)
     )
-    await cluster.create_topics(settings)
-    async with (
-        database_of(infra, "membership") as publisher,
-        database_of(infra, "cpd") as subscriber,
-    ):
-        await subscriber.execute(LEDGER)
-        total = await _publish(publisher)
-        relay = Relay("membership", publisher, settings)
-        relayed = await rate_of(lambda: _until(relay.run, publisher, "outbox", 0, total))
-        records: list[Record] = []
-        bare = await rate_of(lambda: _read_bare(settings, records, total))
-        consumer = Consumer("cpd", ledger_effects(), subscriber, settings)
-        consumed = await rate_of(lambda: _until(consumer.run, subscriber, "ledger", total, total))
-        single = await rate_of(lambda: _one_by_one(subscriber, records[:ONE_BY_ONE]))
+    for settings in (of_mixed, of_runs):
+        await cluster.create_topics(settings)
+    await fill(of_mixed, mixed(schools, each))
+    await fill(of_runs, runs(total // IN_A_ROW, IN_A_ROW))
+    ours, bare, in_a_row, single = await bench.alternate(
+        lambda: _ours(bench, of_mixed, total),
+        lambda: _bare(bench, of_mixed, total),
+        lambda: _ours(bench, of_runs, total),
+        lambda: _one_by_one(bench, of_mixed),
+    )
+    what = f"consumer: mixed events of {schools:,} keys"
     return [
-        Measured("relay, outbox to Kafka", relayed, "events/s", "aiokafka reads them", bare),
-        Measured("consumer, Kafka to effect", consumed, "events/s", "aiokafka reads them", bare),
-        Measured(
-            "consumer, Kafka to effect", consumed, "events/s", "a transaction a message", single
-        ),
-    ]
+        Row(what, "events/s", "bare aiokafka loop, the same SQL", 0.9, ours, bare),
+        Row("consumer: 200 events of a key in a row", "events/s", "the row above", 0.5,
+            in_a_row, ours),
+        Row(what, "events/s", "FastStream, a transaction a message", 50, ours, single),
+    ]  # fmt: skip
 
 
-async def _publish(pool: asyncpg.Pool) -> int:
-    for _ in range(0, KEYS, 100):
-        async with pool.acquire() as connection, connection.transaction():
-            transaction = Transaction(connection, "user:bench")  # type: ignore[arg-type]
-            for _ in range(100):
-                transaction.record(*history(EVENTS_OF_A_KEY))
-            await transaction.append()
-    return KEYS * EVENTS_OF_A_KEY
+async def _ours(bench: Bench, settings: Settings, total: int) -> Spent:
+    async with bench.database("cpd") as pool:
+        await pool.execute(TABLES)
+        done, left = asyncio.Event(), total
+
+        def written(count: int) -> None:
+            nonlocal left
+            left -= count
+            if left <= 0:
+                done.set()
+
+        consumer = Consumer("cpd", effects(written), pool, settings)
+        async with bench.measured(total) as spent:
+            working = asyncio.create_task(consumer.run())
+            await done.wait()
+            await _until_committed(pool, total)
+        await _end(working)
+        return spent
 
 
-async def _until(
-    run: Callable[[], Awaitable[None]], pool: asyncpg.Pool, table: str, rows: int, done: int
-) -> int:
-    """Runs a part until the table has so many rows."""
-    task = asyncio.ensure_future(run())
-    while await pool.fetchval(f"SELECT count(*) FROM {table}") != rows:  # noqa: S608, ASYNC110
-        await asyncio.sleep(0.02)
+async def _until_committed(pool: asyncpg.Pool, total: int) -> None:
+    while await pool.fetchval("SELECT sum(facts) FROM tally") != total:  # noqa: ASYNC110
+        await asyncio.sleep(0.005)
+
+
+async def _end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-    return done
 
 
-async def _read_bare(settings: Settings, records: list[Record], total: int) -> int:
-    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    name = settings.topic_prefix + TOPIC
-    consumer.assign([TopicPartition(name, number) for number in range(settings.partitions)])
-    while len(records) < total:
-        for found in (await consumer.getmany(timeout_ms=200)).values():
-            records += [
-                Record(TOPIC, r.partition, r.offset, r.key, r.headers, r.value) for r in found
-            ]
-    await consumer.stop()
-    return total
-
-
-async def _one_by_one(pool: asyncpg.Pool, records: list[Record]) -> int:
-    """What most consumers do: a transaction, a mark and an effect for each message."""
-    await pool.execute("CREATE TABLE seen (id uuid PRIMARY KEY); TRUNCATE ledger")
-    uses = ledger_effects().types
-    for record in records:
-        entry = decode(record, uses)
-        assert isinstance(entry, Entry)
-        async with pool.acquire() as connection, connection.transaction():
-            await connection.execute("INSERT INTO seen (id) VALUES ($1)", entry.id)
-            await connection.execute(
-                "INSERT INTO ledger (key, sequence, id) VALUES ($1, $2, $3)",
-                entry.key,
-                entry.sequence,
-                entry.id,
+async def _bare(bench: Bench, settings: Settings, total: int) -> Spent:
+    """What one would write by hand for this alone: no order, no parking, no position."""
+    async with bench.database("cpd") as pool:
+        await pool.execute(TABLES + "CREATE TABLE seen (id uuid PRIMARY KEY)")
+        async with bench.measured(total) as spent:
+            consumer = AIOKafkaConsumer(
+                settings.topic_prefix + TOPIC,
+                bootstrap_servers=settings.kafka,
+                group_id=f"bare{uuid4().hex}",
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
             )
-    return len(records)
+            await consumer.start()
+            taken = 0
+            while taken < total:
+                found = await consumer.getmany(timeout_ms=200, max_records=BATCH)
+                records = [record for of in found.values() for record in of]
+                if records:
+                    async with pool.acquire() as connection, connection.transaction():
+                        await _take_bare(connection, records)
+                    await consumer.commit({of: r[-1].offset + 1 for of, r in found.items()})
+                    taken += len(records)
+        await consumer.stop()
+        return spent
+
+
+_READ = {kind.type: TypeAdapter(list[kind]) for kind in HAPPENED}  # type: ignore[valid-type]
+
+
+async def _take_bare(connection: Any, records: list[Any]) -> None:
+    by_type: dict[str, list[tuple[str, int, bytes]]] = defaultdict(list)
+    for record in records:
+        headers = dict(record.headers)
+        datetime.fromisoformat(headers["ce_time"].decode())
+        headers["traceparent"].decode()
+        by_type[headers["ce_type"].decode()].append(
+            (headers["ce_id"].decode(), int(headers["ce_sequence"]), record.value)
+        )
+    ids = [event_id for events in by_type.values() for event_id, _, _ in events]
+    rows = await connection.fetch("SELECT id FROM seen WHERE id = ANY ($1::uuid[])", ids)
+    seen: set[UUID] = {row["id"] for row in rows}
+    new = [event_id for event_id in ids if not seen or UUID(event_id) not in seen]
+    await connection.copy_records_to_table("seen", records=[(each,) for each in new])
+    for name, events in by_type.items():
+        data = _READ[name].validate_json(b"[" + b",".join([e[2] for e in events]) + b"]")
+        await write(connection, [change(d, e[1]) for d, e in zip(data, events, strict=True)])
+
+
+async def _one_by_one(bench: Bench, settings: Settings) -> Spent:
+    """What most consumers do: a transaction and an offset for each message."""
+    async with bench.database("cpd") as pool:
+        await pool.execute(TABLES + "CREATE TABLE seen (id uuid PRIMARY KEY)")
+        done, taken = asyncio.Event(), 0
+        broker = KafkaBroker(settings.kafka, logger=None)
+
+        @broker.subscriber(
+            settings.topic_prefix + TOPIC,
+            group_id=f"single{uuid4().hex}",
+            auto_offset_reset="earliest",
+            ack_policy=AckPolicy.ACK,
+        )
+        async def handle(_: bytes, message: KafkaMessage) -> None:
+            nonlocal taken
+            async with pool.acquire() as connection, connection.transaction():
+                await _take_bare(connection, [message.raw_message])
+            taken += 1
+            if taken == ONE_BY_ONE:
+                done.set()
+
+        async with bench.measured(ONE_BY_ONE) as spent:
+            await broker.start()
+            await done.wait()
+        await broker.stop()
+        return spent

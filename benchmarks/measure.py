@@ -1,50 +1,209 @@
-"""One measurement: a rate and the rate of its reference."""
+"""One measurement: what a piece of work took, and what its reference took in between."""
 
+import gc
+import resource
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from statistics import median
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
+import psutil
 
 from shared.database import create_pool, migrate
 from tests.conftest import trust
 from tests.infra import Infra
 
+COUNTING = {"shared_preload_libraries": "pg_stat_statements"}
+"""What the server needs to count statements."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What so many things took: seconds, CPU seconds, and counts that no clock can change."""
+
+    things: int = 0
+    seconds: float = 0.0
+    client_cpu: float = 0.0
+    postgres_cpu: float = 0.0
+    statements: int = 0
+    commits: int = 0
+    wal_bytes: int = 0
+    milliseconds: list[float] = field(default_factory=list)
+    """How long each thing took, where that is what is measured."""
+
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """`ratio` is rate over reference: above 1 ours is faster."""
+class Row:
+    """Ours beside a reference. `wanted` is the least ratio, or the most for what takes time.
+
+    `limits` are the most that one thing may take of what no clock changes: they gate.
+    """
 
     what: str
-    rate: float
     unit: str
     reference: str
-    reference_rate: float
+    wanted: float
+    ours: list[Spent]
+    theirs: list[Spent]
+    limits: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def less_is_better(self) -> bool:
+        return not self.unit.endswith("/s")
+
+    @property
+    def reached(self) -> bool:
+        ratio = round(self.ratio, 2)
+        return ratio <= self.wanted if self.less_is_better else ratio >= self.wanted
+
+    @property
+    def exceeded(self) -> list[str]:
+        """The limits that are, in words."""
+        counts = self.counts(self.ours)
+        return [
+            f"{self.what}: {counts[name]:.4g} {name} for each, at most {most:g} is allowed"
+            for name, most in self.limits.items()
+            if counts[name] > most
+        ]
+
+    def value(self, runs: list[Spent]) -> float:
+        """The median over the runs: things a second."""
+        return median(run.things / run.seconds for run in runs)
+
+    @property
+    def ratio(self) -> float:
+        return self.value(self.ours) / self.value(self.theirs)
+
+    def cpu(self, runs: list[Spent]) -> tuple[float, float]:
+        """Seconds for 100,000 things: this process's and PostgreSQL's."""
+        return (
+            median(run.client_cpu / run.things for run in runs) * 1e5,
+            median(run.postgres_cpu / run.things for run in runs) * 1e5,
+        )
+
+    def counts(self, runs: list[Spent]) -> dict[str, float]:
+        """For each thing: statements, commits, bytes of PostgreSQL's log."""
+        return {
+            "statements": median(run.statements / run.things for run in runs),
+            "commits": median(run.commits / run.things for run in runs),
+            "wal_bytes": median(run.wal_bytes / run.things for run in runs),
+        }
 
 
-async def rate_of(work: Callable[[], Awaitable[int]]) -> float:
-    """Things a second, of work that answers how many it did."""
-    begun = time.perf_counter()
-    done = await work()
-    return done / (time.perf_counter() - begun)
+@dataclass(frozen=True, slots=True)
+class Percentile(Row):
+    """Milliseconds of the median or of the hundredth thing: less is better."""
+
+    percent: int = 50
+
+    def value(self, runs: list[Spent]) -> float:
+        found = []
+        for run in runs:
+            ordered = sorted(run.milliseconds)
+            found.append(ordered[min(len(ordered) - 1, len(ordered) * self.percent // 100)])
+        return median(found)
 
 
-@asynccontextmanager
-async def database_of(infra: Infra, service: str) -> AsyncIterator[asyncpg.Pool]:
-    """A pool of a fresh, migrated database of a service."""
-    name = f"bench_{uuid4().hex[:10]}"
-    admin = await asyncpg.connect(infra.admin_dsn)
-    await admin.execute(f"CREATE DATABASE {name}")
-    dsn = urlunsplit(urlsplit(infra.admin_dsn)._replace(path=f"/{name}"))
-    await migrate(dsn, f"services.{service}")
-    await trust(dsn)
-    pool = await create_pool(dsn, "bench", max_size=6)
-    try:
-        yield pool
-    finally:
-        await pool.close()
-        await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await admin.close()
+Work = Callable[[], Awaitable[Spent]]
+
+
+class Bench:
+    """The servers, and the meters read before and after a piece of work."""
+
+    def __init__(
+        self, infra: Infra, admin: asyncpg.Connection, runs: int = 5, events: int = 120_000
+    ) -> None:
+        self.kafka = infra.kafka
+        self.dsn = infra.admin_dsn
+        self.runs = runs
+        self.events = events
+        self._infra = infra
+        self._admin = admin
+        self._templates: dict[str, str] = {}
+
+    async def alternate(self, *works: Work) -> list[list[Spent]]:
+        """Does each piece of work in turn, and again; answers each one's runs."""
+        spent: list[list[Spent]] = [[] for _ in works]
+        for _ in range(self.runs):
+            for work, of in zip(works, spent, strict=True):
+                of.append(await work())
+        return spent
+
+    @contextmanager
+    def _clocks(self, spent: Spent) -> Iterator[None]:
+        gc.collect()
+        own, server, begun = _own_cpu(), self._postgres_cpu(), time.perf_counter()
+        yield
+        spent.seconds = time.perf_counter() - begun
+        spent.client_cpu = _own_cpu() - own
+        spent.postgres_cpu = self._postgres_cpu() - server
+
+    @asynccontextmanager
+    async def measured(self, things: int) -> AsyncIterator[Spent]:
+        """What is done inside is what `things` things took."""
+        spent = Spent(things)
+        before = await self._counters()
+        with self._clocks(spent):
+            yield spent
+        after = await self._counters()
+        spent.statements, spent.commits, spent.wal_bytes = (
+            int(a - b) for a, b in zip(after, before, strict=True)
+        )
+
+    async def _counters(self) -> tuple[int, int, int]:
+        row = await self._admin.fetchrow(
+            """
+            SELECT (SELECT coalesce(sum(s.calls), 0)
+                      FROM pg_stat_statements AS s
+                      JOIN pg_database AS d ON d.oid = s.dbid
+                     WHERE d.datname LIKE 'bench%' AND s.toplevel),
+                   (SELECT coalesce(sum(xact_commit), 0)
+                      FROM pg_stat_database
+                     WHERE datname LIKE 'bench%'),
+                   (SELECT wal_bytes FROM pg_stat_wal)
+            """
+        )
+        assert row is not None
+        return tuple(row)
+
+    def _postgres_cpu(self) -> float:
+        """Of the server and its children, those that have ended too; 0 in a container."""
+        pid = getattr(self._infra.postgres, "pid", None)
+        if pid is None:
+            return 0.0
+        server = psutil.Process(pid)
+        ended = server.cpu_times()
+        total: float = sum(ended[:4])
+        for child in server.children():
+            with suppress(psutil.NoSuchProcess):
+                total += sum(child.cpu_times()[:2])
+        return total
+
+    @asynccontextmanager
+    async def database(self, service: str, max_size: int = 8) -> AsyncIterator[asyncpg.Pool]:
+        """A pool of a fresh, migrated database of a service."""
+        name = f"bench_{uuid4().hex[:10]}"
+        if service not in self._templates:
+            self._templates[service] = f"template_{service}"
+            await self._admin.execute(f"CREATE DATABASE template_{service}")
+            await migrate(self._dsn(f"template_{service}"), f"services.{service}")
+            await trust(self._dsn(f"template_{service}"))
+        await self._admin.execute(f"CREATE DATABASE {name} TEMPLATE {self._templates[service]}")
+        pool = await create_pool(self._dsn(name), "bench", max_size=max_size)
+        try:
+            yield pool
+        finally:
+            await pool.close()
+            await self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _dsn(self, name: str) -> str:
+        return urlunsplit(urlsplit(self._infra.admin_dsn)._replace(path=f"/{name}"))
+
+
+def _own_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     early_alarm_seconds: float = Field(60, gt=0)
     """A record set aside for longer than this raises an alarm."""
 
-    relay_batch: int = Field(1000, ge=1)
+    relay_batch: int = Field(5000, ge=1)
     """Events that the relay reads from the outbox and sends at a time."""
     relay_delivery_seconds: float = Field(30, gt=0)
     """The relay gives up a producer that has not delivered by then, and begins a new one."""

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final, Protocol, Self
@@ -60,8 +60,10 @@ class Infra:
     broker: Handle
     postgres: Handle
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """`settings` are added to PostgreSQL's."""
         self._stack = AsyncExitStack()
+        self._settings = {**FORGETFUL, **(settings or {})}
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -98,7 +100,7 @@ class Infra:
             controller_port=ports.choose("kafka-controller"),
         )
         postgres = Postgres(
-            supervisor, home / "postgres", port=ports.choose("postgres"), settings=FORGETFUL
+            supervisor, home / "postgres", port=ports.choose("postgres"), settings=self._settings
         )
         self.broker = EmbeddedServer(supervisor, kafka, home / "kafka")
         self.postgres = EmbeddedServer(supervisor, postgres, home / "postgres")
@@ -116,7 +118,7 @@ class Infra:
             lambda: kafka_container(kafka_port), lambda: embedded_kafka.answers(kafka_port)
         )
         self.postgres = Container(
-            lambda: postgres_container(postgres_port),
+            lambda: postgres_container(postgres_port, self._settings),
             lambda: embedded_postgres.answers(self.admin_dsn),
         )
         for container in (self.broker, self.postgres):
@@ -131,6 +133,12 @@ class EmbeddedServer:
         self.folder = folder
         self._supervisor = supervisor
         self._server = server
+
+    @property
+    def pid(self) -> int | None:
+        """Of its first process, if it runs."""
+        child = self._server.child
+        return child.popen.pid if child is not None else None
 
     async def kill(self) -> None:
         self._signal(signal.SIGKILL)
@@ -230,12 +238,12 @@ def kafka_container(port: int) -> Any:
     return DockerContainer(KAFKA_IMAGE).with_bind_ports(19092, port).with_envs(**variables)
 
 
-def postgres_container(port: int) -> Any:
+def postgres_container(port: int, settings: Mapping[str, str] = FORGETFUL) -> Any:
     """The server with the settings that the embedded one has in tests."""
     from testcontainers.core.container import DockerContainer
 
     listening = {"listen_addresses", "unix_socket_directories"}  # the image's business
-    kept = {key: v for key, v in (SETTINGS | FORGETFUL).items() if key not in listening}
+    kept = {key: v for key, v in {**SETTINGS, **settings}.items() if key not in listening}
     arguments = [part for key, value in kept.items() for part in ("-c", f"{key}={value}")]
     return (
         DockerContainer(POSTGRES_IMAGE)

@@ -6,27 +6,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from shared.events import TOPICS
 from shared.messaging import faults
 from shared.messaging.client import Client, Producer
+from shared.messaging.partitioning import partition_of
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
+BATCH_BYTES = 256 * 1024
+"""Of what goes to a partition at once, unless one event alone is larger; a topic takes 1 MiB."""
 
-@dataclass(frozen=True, slots=True)
+TOGETHER = 500
+"""Events put into batches before others of this process have their turn."""
+
+
+@dataclass(slots=True)
 class Acknowledged:
-    """An event that all in-sync replicas have, and where."""
+    """An event that all in-sync replicas have, and where. Made by the thousand, so not frozen."""
 
     event: Outgoing
     partition: int
     offset: int
 
 
-Delivery = tuple[Outgoing, "asyncio.Future[RecordMetadata]"]
+Delivery = tuple[Sequence[Outgoing], "asyncio.Future[RecordMetadata]"]
+"""Events of one partition that go in one batch, and Kafka's answer: where the first of them is."""
 
 
 class Producers:
@@ -74,6 +83,7 @@ class Producers:
         producer: Producer = self._client.producer(
             bootstrap_servers=self._settings.kafka,
             transactional_id=f"{self._name}.compacted",
+            max_batch_size=BATCH_BYTES,
             transaction_timeout_ms=int(self._settings.relay_delivery_seconds * 1000),
         )
         try:
@@ -97,8 +107,7 @@ class Producers:
                 bootstrap_servers=self._settings.kafka,
                 enable_idempotence=True,
                 acks="all",
-                linger_ms=2,
-                max_batch_size=256 * 1024,
+                max_batch_size=BATCH_BYTES,
                 metadata_max_age_ms=int(self._settings.metadata_max_age_seconds * 1000),
             )
             try:
@@ -140,28 +149,67 @@ class Producers:
         self, producer: Producer, events: Sequence[Outgoing], deliveries: list[Delivery]
     ) -> None:
         """Notes each delivery as it is begun, so that a deadline forgets none."""
-        for event in events:
-            result = await producer.send(
-                self._settings.topic_prefix + event.topic,
-                key=event.key.encode(),
-                value=event.value,
-                headers=event.headers,
-                timestamp_ms=int(event.recorded_at.timestamp() * 1000),
-            )
-            deliveries.append((event, result))
-        await asyncio.wait([result for _, result in deliveries])
+        begun = len(deliveries)
+        filling: dict[tuple[str, int], tuple[BatchBuilder, list[Outgoing]]] = {}
+        counts: dict[str, int] = {}
+        for number, event in enumerate(events, 1):
+            if number % TOGETHER == 0:
+                await asyncio.sleep(0)
+            topic, key = self._settings.topic_prefix + event.topic, event.key.encode()
+            if topic not in counts:
+                counts[topic] = len(await producer.partitions_for(topic))
+            of = (topic, partition_of(key, counts[topic]))
+            content = {
+                "timestamp": int(event.recorded_at.timestamp() * 1000),
+                "key": key,
+                "value": event.value,
+                "headers": event.headers(key),
+            }
+            batch, inside = filling.get(of, (None, []))
+            if batch is None or batch.append(**content) is None:
+                if batch is not None:
+                    await _begin(producer, of, batch, inside, deliveries)
+                batch, inside = filling[of] = (producer.create_batch(), [])
+                batch.append(**content)
+            inside.append(event)
+        for of, (batch, inside) in filling.items():
+            await _begin(producer, of, batch, inside, deliveries)
+        await asyncio.wait([result for _, result in deliveries[begun:]])
+
+
+async def _begin(
+    producer: Producer,
+    of: tuple[str, int],
+    batch: BatchBuilder,
+    events: Sequence[Outgoing],
+    deliveries: list[Delivery],
+) -> None:
+    batch.close()  # it is full or the last: it waits for no more
+    result = await producer.send_batch(batch, of[0], partition=of[1])
+    result.add_done_callback(_look_at)
+    deliveries.append((events, result))
+
+
+def _look_at(result: "asyncio.Future[RecordMetadata]") -> None:
+    """An answer after the deadline is nobody's business, nor asyncio's."""
+    if not result.cancelled():
+        result.exception()
 
 
 def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) -> list[Acknowledged]:
     """Those that Kafka has, up to the first of their shard that it may not have."""
-    results = {event.position: result for event, result in deliveries}
+    has: dict[int, Acknowledged] = {}
+    for sent, result in deliveries:
+        if result.done() and not result.cancelled() and result.exception() is None:
+            first = result.result()
+            for number, event in enumerate(sent):
+                offset = first.offset if first.offset < 0 else first.offset + number
+                has[event.position] = Acknowledged(event, first.partition, offset)
     acknowledged: list[Acknowledged] = []
     broken: set[int] = set()
     for event in events:
-        result = results.get(event.position)
-        if result is None or not result.done() or result.cancelled() or result.exception():
+        if event.position not in has:
             broken.add(event.shard)
         elif event.shard not in broken:
-            metadata = result.result()
-            acknowledged.append(Acknowledged(event, metadata.partition, metadata.offset))
+            acknowledged.append(has[event.position])
     return acknowledged

@@ -32,13 +32,18 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Found:
-        """As aiokafka's; a record that cannot be decoded comes as a blank that says why."""
+        """As aiokafka's, but it waits until there are records: FastStream sleeps after none.
+
+        A record that cannot be decoded comes as a blank that says why.
+        """
         if self._carefully:
             return await self._one_by_one(max_records or 1)
         try:
-            found: Found = await super().getmany(
-                *partitions, timeout_ms=timeout_ms, max_records=max_records
-            )
+            found: Found = {}
+            while not found:
+                found = await super().getmany(
+                    *partitions, timeout_ms=timeout_ms, max_records=max_records
+                )
         except ConsumerStoppedError:
             raise
         except UnicodeDecodeError:

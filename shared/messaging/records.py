@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as PostgresUUID  # noqa: N811 - the driver's, made in C
@@ -62,7 +63,7 @@ class Unreadable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Outgoing:
     """A row of the journal on its way to Kafka."""
 
@@ -77,27 +78,34 @@ class Outgoing:
     traceparent: str | None
     recorded_at: datetime
 
-    @property
-    def headers(self) -> list[tuple[str, bytes]]:
+    def headers(self, key: bytes) -> list[tuple[str, bytes]]:
         """The CloudEvents attributes; `traceparent` as the fact was recorded with."""
-        service = self.type.split(".")[2]
-        attributes = {
-            "ce_id": str(self.id),
-            "ce_source": f"/aspire/{service}",
-            "ce_type": self.type,
-            "ce_time": self.recorded_at.astimezone(UTC).isoformat().replace("+00:00", "Z"),
-            "ce_subject": self.key,
-            "ce_specversion": "1.0",
-            "ce_sequence": str(self.sequence).zfill(SEQUENCE_DIGITS),
-            "content-type": "application/json",
-        }
+        time = self.recorded_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        headers = [
+            ("ce_id", str(self.id).encode()),
+            *_of_type(self.type),
+            ("ce_time", time.encode()),
+            ("ce_subject", key),
+            ("ce_sequence", b"%0*d" % (SEQUENCE_DIGITS, self.sequence)),
+        ]
         if self.traceparent:
-            attributes["traceparent"] = self.traceparent
-        return [(name, value.encode()) for name, value in attributes.items()]
+            headers.append(("traceparent", self.traceparent.encode()))
+        return headers
 
     @property
     def value(self) -> bytes | None:
         return None if self.payload is None else self.payload.encode()
+
+
+@cache
+def _of_type(name: str) -> tuple[tuple[str, bytes], ...]:
+    """The headers that all events of a type share."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("ce_source", f"/aspire/{name.split('.')[2]}".encode()),
+        ("ce_type", name.encode()),
+        ("content-type", b"application/json"),
+    )
 
 
 def event_id(raw: bytes | None) -> UUID:

@@ -200,16 +200,19 @@ class Relay:
             SELECT o.shard, o.position, e.id, e.topic, e.key, e.sequence, e.type,
                    e.payload::text AS payload, e.headers ->> 'traceparent' AS traceparent,
                    e.recorded_at
-              FROM outbox AS o
+              FROM unnest($1::integer[]) AS s (shard)
+             CROSS JOIN LATERAL (SELECT shard, position
+                                   FROM outbox
+                                  WHERE outbox.shard = s.shard
+                                  ORDER BY position
+                                  LIMIT $2) AS o
               JOIN event AS e USING (position)
-             WHERE o.shard = ANY ($1)
-             ORDER BY o.position
-             LIMIT $2
+             ORDER BY o.shard, o.position
             """,
             shards,
-            self._settings.relay_batch,
+            max(1, self._settings.relay_batch // max(1, len(shards))),
         )
-        return [Outgoing(**row) for row in rows]
+        return [Outgoing(*row) for row in rows]
 
     def _watch(self, acknowledged: Sequence[Acknowledged]) -> None:
         """Raises where Kafka gives an offset that it has given before: it is not what it was."""

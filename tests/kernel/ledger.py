@@ -112,7 +112,7 @@ class Stream:
             self.partition,
             self.offset,
             event.key.encode(),
-            outgoing.headers,
+            outgoing.headers(event.key.encode()),
             value if value is not None else outgoing.value,
         )
 

@@ -1,0 +1,67 @@
+"""The relay sends whole batches; where Kafka refuses one, every key still arrives in order."""
+
+from collections import defaultdict
+from uuid import uuid4
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError
+
+from shared.events import TOPICS
+from shared.events.membership import NetworkRenamed
+from shared.messaging.producers import BATCH_BYTES
+from shared.messaging.relay import Relay
+from tests.kernel.flow import TOPIC, Flow, history, working
+
+
+async def test_a_record_that_is_refused_lets_none_of_its_key_pass(flow: Flow) -> None:
+    large, others = uuid4(), [uuid4() for _ in range(12)]
+    events = history(4, large)
+    events[1] = NetworkRenamed(network_id=large, name="x" * BATCH_BYTES)  # in a batch of its own
+    relay = flow.relay()
+    async with working(flow.consumer()):
+        await flow.publish(*history(2))
+        assert await relay.send_batch() == 2
+        await limit_records(flow, BATCH_BYTES)
+        await flow.publish(*events, *(event for key in others for event in history(3, key)))
+        with pytest.raises(KafkaError):
+            await send_all(relay)
+        left = await in_outbox(flow)
+        assert left[str(large)] == [2, 3, 4]
+        assert len(left) < 13, "no other partition got through"
+
+        await limit_records(flow, None)
+        await flow.relay_all()
+        await flow.until_ledger_has(42)
+    rows = await flow.kernel.pool.fetch(
+        "SELECT key, array_agg(sequence ORDER BY number) AS sequences FROM ledger GROUP BY key"
+    )
+    expected = {str(large): [1, 2, 3, 4]} | {str(key): [1, 2, 3] for key in others}
+    assert {row["key"]: row["sequences"] for row in rows if row["key"] in expected} == expected
+    assert await flow.count() == 42
+
+
+async def send_all(relay: Relay) -> None:
+    while await relay.send_batch():
+        pass
+
+
+async def in_outbox(flow: Flow) -> dict[str, list[int]]:
+    """The sequences that are not on Kafka yet, for each key."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for row in await flow.publisher.fetch(
+        "SELECT key, sequence FROM event JOIN outbox USING (position) ORDER BY position"
+    ):
+        found[row["key"]].append(row["sequence"])
+    return found
+
+
+async def limit_records(flow: Flow, limit: int | None) -> None:
+    """The topic takes no larger batches; or all again that it took before."""
+    configs = {**TOPICS[TOPIC].config} | ({"max.message.bytes": str(limit)} if limit else {})
+    name = flow.settings.topic_prefix + TOPIC
+    admin = AIOKafkaAdminClient(bootstrap_servers=flow.settings.kafka)
+    await admin.start()
+    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
+    await admin.close()
