@@ -16,10 +16,13 @@ log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 
+ANSWER_MS = 2000
+"""For one broker to say who it is and what is there; aiokafka would give it 40 seconds."""
+
 
 async def answers(settings: Settings, timeout_seconds: float = 2) -> str | None:
     """None where a broker answers; otherwise why not, in words."""
-    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=2000)
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
     try:
         async with asyncio.timeout(timeout_seconds):
             await client.bootstrap()
@@ -80,7 +83,7 @@ async def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list[Top
     Raises:
         KafkaError: no broker answers.
     """
-    client = AIOKafkaClient(bootstrap_servers=settings.kafka)
+    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
     try:
         await client.bootstrap()
         known = await client.fetch_all_metadata()

@@ -1,9 +1,12 @@
 """Reading topics to their present ends, in no group: for comparing them with a database."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.events import Topic
 from shared.messaging import cluster
@@ -14,6 +17,18 @@ from shared.settings import Settings
 
 AT_A_TIME = 2000
 POLL_MS = 200
+
+OPENING_SECONDS = 10
+"""In which Kafka has to say what is there: commands may be waiting for the comparison."""
+
+REQUEST_MS = 5000
+"""For one answer of one broker, so that another is asked while there is time."""
+
+FETCH_BYTES = 8 * 1024 * 1024
+"""Of one answer, which a slow line has to carry in that time."""
+
+STILL_SECONDS = 10
+"""After which a reading that does not move is given up: Kafka has gone, or the topic has."""
 
 
 class Topics:
@@ -36,7 +51,11 @@ class Topics:
         return {self._logical(partition): end for partition, end in self._kafka_ends.items()}
 
     async def read(self, since: Mapping[Partition, int]) -> AsyncIterator[list[Record]]:
-        """The records of these partitions from the given offsets on, in lists of some thousand."""
+        """The records of these partitions from the given offsets on, in lists of some thousand.
+
+        Raises:
+            KafkaError: Kafka has gone away, or a topic is not the one that was opened.
+        """
         self._next = {
             partition: since[of]
             for partition, end in self._kafka_ends.items()
@@ -46,22 +65,46 @@ class Topics:
             return
         await self.rewind()
         self._reader.resume(*self._next)
+        moved_at = time.monotonic()
         while self._next:
-            found = await self._reader.getmany(timeout_ms=POLL_MS, max_records=AT_A_TIME)
-            records: list[Record] = []
-            for partition, raw in found.items():
+            before = dict(self._next)
+            if records := await self._read_some(self._reader):
+                yield records
+            if before != self._next:
+                moved_at = time.monotonic()
+            elif time.monotonic() - moved_at > STILL_SECONDS:
+                raise KafkaTimeoutError(f"{self._first()} has not moved for {STILL_SECONDS} s")
+
+    async def _read_some(self, reader: Reader) -> list[Record]:
+        try:
+            async with asyncio.timeout(STILL_SECONDS):
+                found = await reader.getmany(timeout_ms=POLL_MS, max_records=AT_A_TIME)
+                positions = {
+                    partition: await reader.position(partition) for partition in self._next
+                }
+        except TimeoutError as error:
+            raise KafkaTimeoutError(f"{self._first()} cannot be read on") from error
+        if fault := reader.fault():
+            raise KafkaError(fault)
+        records: list[Record] = []
+        for partition, raw in found.items():
+            if partition in self._next:
                 records += [
                     Record(*self._logical(partition), r.offset, r.key, r.headers, r.value)
                     for r in raw
                     if r.offset < self._kafka_ends[partition]
                 ]
-            if records:
-                yield records
-            for partition in list(self._next):
-                self._next[partition] = await self._reader.position(partition)
-                if self._next[partition] >= self._kafka_ends[partition]:
-                    del self._next[partition]
-                    self._reader.pause(partition)
+        for partition, position in positions.items():
+            if position < self._next[partition]:
+                raise KafkaError(f"{partition.topic} begins anew: it is another topic")
+            self._next[partition] = position
+            if position >= self._kafka_ends[partition]:
+                del self._next[partition]
+                reader.pause(partition)
+        return records
+
+    def _first(self) -> str:
+        return "{} partition {}".format(*min(self._next))
 
     async def rewind(self) -> None:
         """Goes on after what was handed over, where the reader has lost a part."""
@@ -80,10 +123,21 @@ async def opened(settings: Settings, topics: Sequence[Topic]) -> AsyncIterator[T
     Raises:
         KafkaError: Kafka does not answer.
     """
+    async with AsyncExitStack() as stack:
+        try:
+            async with asyncio.timeout(OPENING_SECONDS):
+                found = await _open(settings, topics, stack)
+        except TimeoutError as error:
+            raise KafkaTimeoutError(
+                f"Kafka has not said what is there for {OPENING_SECONDS} s"
+            ) from error
+        yield found
+
+
+async def _open(settings: Settings, topics: Sequence[Topic], stack: AsyncExitStack) -> Topics:
     partitions = await cluster.partitions_of(settings, topics)
     if not partitions:
-        yield Topics(None, settings, {})
-        return
+        return Topics(None, settings, {})
 
     async def rewind() -> None:
         await found.rewind()
@@ -93,17 +147,17 @@ async def opened(settings: Settings, topics: Sequence[Topic]) -> AsyncIterator[T
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        request_timeout_ms=REQUEST_MS,
+        fetch_max_bytes=FETCH_BYTES,
         rewind=rewind,
     )
-    try:
-        await reader.start()
-        # Once only: aiokafka may never end a fetcher whose assignment has just changed.
-        reader.assign(partitions)
-        reader.pause(*partitions)
-        found = Topics(reader, settings, await reader.end_offsets(partitions))
-        yield found
-    finally:
-        await reader.stop()
+    stack.push_async_callback(reader.stop)
+    await reader.start()
+    # Once only: aiokafka may never end a fetcher whose assignment has just changed.
+    reader.assign(partitions)
+    reader.pause(*partitions)
+    found = Topics(reader, settings, await reader.end_offsets(partitions))
+    return found
 
 
 Opened = Callable[[Settings, Sequence[Topic]], AbstractAsyncContextManager[Topics]]

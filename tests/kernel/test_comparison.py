@@ -1,12 +1,18 @@
 """The journal and what is on Kafka: a lost tail, another Kafka, an older database are noticed."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka.errors import KafkaError
 
+from shared.database.migrations import apply, migrations_of
+from shared.events import topics_of
 from shared.events.membership import PersonProfile
-from shared.messaging import checkpoints, republish, stops
+from shared.messaging import checkpoints, cluster, republish, stops, topics
 from shared.messaging.checkpoints import _stands
 from shared.messaging.journal import NoCommandsTaken
 from shared.messaging.relay import Relay
@@ -154,6 +160,58 @@ async def test_while_kafka_is_away_a_server_that_only_began_anew_is_taken_for_wh
     assert relay.trouble is not None
 
 
+async def test_a_broker_that_says_nothing_keeps_no_command_waiting(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "ANSWER_MS", 200)
+    await flow.publisher.execute("UPDATE compared SET started_at = 'epoch'")
+    async with silent_broker() as address:
+        flow.settings = flow.settings.model_copy(update={"kafka": address})
+        async with working(flow.relay()):
+            await eventually(lambda: publishes(flow), within_seconds=10)
+
+
+@pytest.mark.parametrize("since", [0, 3])
+async def test_reading_ends_where_the_topic_is_replaced_meanwhile(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, since: int
+) -> None:
+    monkeypatch.setattr(topics, "STILL_SECONDS", 0.5)
+    await flow.publish(*history(5))
+    await flow.relay_all()
+    async with topics.opened(flow.settings, topics_of("membership")) as opened:
+        await lose_topics(flow.settings)
+        with pytest.raises(KafkaError, match="has not moved" if since == 0 else "begins anew"):
+            await asyncio.wait_for(read_all(opened, since), 20)
+
+
+async def test_a_loaded_dump_is_refused_and_no_name_is_missing(flow: Flow) -> None:
+    await flow.publish(*history(1))
+    await flow.publisher.execute("UPDATE compared SET started_at = NULL")
+    async with flow.publisher.acquire() as connection, connection.transaction():
+        await connection.execute("SET LOCAL search_path = ''")  # as pg_dump's first lines do
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+            await connection.execute(
+                "INSERT INTO public.event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
+            )
+
+
+async def test_a_journal_from_before_the_comparison_waits_for_it(flow: Flow) -> None:
+    files = migrations_of("services.membership")
+    before = [each for each in files if each.name < "messaging/0004"]
+    await flow.publish(*history(1))
+    async with flow.publisher.acquire() as connection, connection.transaction():
+        await connection.execute("CREATE SCHEMA before; SET LOCAL search_path = before")
+        await apply(connection, before)  # type: ignore[arg-type]
+        await connection.execute(
+            "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
+        )
+        await apply(connection, files)  # type: ignore[arg-type]
+        with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
+            await connection.execute(
+                "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
+            )
+
+
 async def test_what_is_no_event_of_ours_stops_nothing(flow: Flow) -> None:
     await flow.publish(*history(1))
     await flow.relay_all()
@@ -167,6 +225,26 @@ async def test_what_is_no_event_of_ours_stops_nothing(flow: Flow) -> None:
     await producer.stop()
     found = await checkpoints.compare("membership", flow.publisher, flow.settings)
     assert (found.lost, found.unknown) == ([], 0)
+
+
+@asynccontextmanager
+async def silent_broker() -> AsyncIterator[str]:
+    """Takes connections and never says a word."""
+    ended = asyncio.Event()
+
+    async def listen(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        ended.set()
+
+
+async def read_all(opened: topics.Topics, since: int) -> None:
+    async for _ in opened.read(dict.fromkeys(opened.ends, since)):
+        pass
 
 
 async def says(relay: Relay, text: str) -> bool:

@@ -1,5 +1,5 @@
--- On which database server, and when begun, the journal was last compared with the topics. One
--- row; without a start where the topics hold events that the journal lacks.
+-- On which database server, and when begun, the journal was last compared with the topics. At most
+-- one row; without a start where the topics hold events that the journal lacks.
 CREATE TABLE compared (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     started_at timestamptz,
@@ -21,16 +21,13 @@ AS $$
            left(pg_walfile_name(pg_current_wal_lsn()), 8)
 $$;
 
--- What has been appended until now was appended without being asked.
-INSERT INTO compared (started_at, journal, system, timeline)
-SELECT (this_server()).*
- WHERE EXISTS (SELECT FROM event);
-
 -- Nothing is appended on a server on which the journal was not compared: it could be an older one,
 -- and would count sequences again that consumers have seen. Asked here, so that no process and no
 -- connection can miss it; a statement of a trigger costs a few microseconds.
 CREATE FUNCTION refuse_unless_compared() RETURNS trigger
 LANGUAGE plpgsql
+-- Loading a dump, pg_restore looks names up nowhere.
+SET search_path FROM CURRENT
 AS $$
 BEGIN
     IF NOT EXISTS (SELECT
