@@ -32,9 +32,10 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
     ) -> Found:
-        """As aiokafka's, but it waits until there are records: FastStream sleeps after none.
+        """As aiokafka's; a record that cannot be decoded comes as a blank that says why.
 
-        A record that cannot be decoded comes as a blank that says why.
+        A group's member waits until there are records, because FastStream sleeps after none. Others
+        look at their positions, which also move without any.
         """
         if self._carefully:
             return await self._one_by_one(max_records or 1)
@@ -44,6 +45,8 @@ class Reader(AIOKafkaConsumer):  # type: ignore[misc]
                 found = await super().getmany(
                     *partitions, timeout_ms=timeout_ms, max_records=max_records
                 )
+                if self._group_id is None:
+                    break
         except ConsumerStoppedError:
             raise
         except UnicodeDecodeError:
