@@ -2,10 +2,11 @@
 
 from shared.events import cpd, membership, scheduling
 from shared.events.envelope import EVENT_TYPES, Caused, Event, Received
-from shared.events.topics import TOPICS, Topic, topics_of
+from shared.events.topics import TOMBSTONES_KEPT, TOPICS, Topic, topics_of
 
 __all__ = [
     "EVENT_TYPES",
+    "TOMBSTONES_KEPT",
     "TOPICS",
     "Caused",
     "Event",

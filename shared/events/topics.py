@@ -1,8 +1,12 @@
 """The topics of the platform, each written by one service; `aspire` creates them from this list."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 DAY_MS = 24 * 60 * 60 * 1000
+
+TOMBSTONES_KEPT = timedelta(days=90)
+"""For so long at least a compacted topic keeps a tombstone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,7 @@ class Topic:
                 "cleanup.policy": "compact",
                 "max.compaction.lag.ms": str(DAY_MS),
                 "segment.ms": str(DAY_MS),
-                "delete.retention.ms": str(90 * DAY_MS),
+                "delete.retention.ms": str(TOMBSTONES_KEPT.days * DAY_MS),
             }
         return {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 

@@ -65,9 +65,11 @@ async def _begin(pool: asyncpg.Pool) -> Window | None:
         )
         if row is None:
             return None
-        rows = await connection.fetch('SELECT topic, partition, "offset" FROM verified_partition')
-    offsets = {(each["topic"], each["partition"]): each["offset"] for each in rows}
-    return Window(offsets, row["position"], row["waiting"])
+        rows = await connection.fetch(
+            'SELECT topic, partition, "offset", event_id FROM verified_partition'
+        )
+    last = {(each["topic"], each["partition"]): (each["offset"], each["event_id"]) for each in rows}
+    return Window(last, row["position"], row["waiting"])
 
 
 async def _end(pool: asyncpg.Pool, window: Window, found: str | None) -> None:
@@ -78,10 +80,8 @@ async def _end(pool: asyncpg.Pool, window: Window, found: str | None) -> None:
             window.waiting,
             found,
         )
+        await connection.execute("DELETE FROM verified_partition")
         await connection.executemany(
-            """
-            INSERT INTO verified_partition (topic, partition, "offset") VALUES ($1, $2, $3)
-            ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset"
-            """,
-            [(*of, offset) for of, offset in window.offsets.items()],
+            "INSERT INTO verified_partition VALUES ($1, $2, $3, $4)",
+            [(*of, *place) for of, place in window.last.items()],
         )

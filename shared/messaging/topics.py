@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from uuid import UUID
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
@@ -12,7 +13,7 @@ from shared.events import Topic
 from shared.messaging import cluster
 from shared.messaging.positions import Partition
 from shared.messaging.reader import Reader
-from shared.messaging.records import Record
+from shared.messaging.records import Record, identity
 from shared.settings import Settings
 
 AT_A_TIME = 2000
@@ -30,6 +31,9 @@ FETCH_BYTES = 8 * 1024 * 1024
 STILL_SECONDS = 10
 """After which a reading that does not move is given up: Kafka has gone, or the topic has."""
 
+Place = tuple[int, UUID | None]
+"""A record's offset, and the id of its event, which shows that it is that record."""
+
 
 class Topics:
     """Some topics as they were when they were opened: each partition up to its `ends`.
@@ -43,6 +47,7 @@ class Topics:
         self._reader = reader
         self._prefix = settings.topic_prefix
         self._kafka_ends = ends
+        self._until: Mapping[TopicPartition, int] = ends
         self._next: dict[TopicPartition, int] = {}
 
     @property
@@ -50,15 +55,23 @@ class Topics:
         """The offset after the last record of each partition."""
         return {self._logical(partition): end for partition, end in self._kafka_ends.items()}
 
-    async def read(self, since: Mapping[Partition, int]) -> AsyncIterator[list[Record]]:
+    async def read(
+        self, since: Mapping[Partition, int], until: Mapping[Partition, int] | None = None
+    ) -> AsyncIterator[list[Record]]:
         """The records of these partitions from the given offsets on, in lists of some thousand.
+
+        Up to the ends, or to where `until` says.
 
         Raises:
             KafkaError: Kafka has gone away, or a topic is not the one that was opened.
         """
+        self._until = {
+            partition: min(end, (until or {}).get(self._logical(partition), end))
+            for partition, end in self._kafka_ends.items()
+        }
         self._next = {
             partition: since[of]
-            for partition, end in self._kafka_ends.items()
+            for partition, end in self._until.items()
             if (of := self._logical(partition)) in since and since[of] < end
         }
         if self._reader is None or not self._next:
@@ -74,6 +87,18 @@ class Topics:
                 moved_at = time.monotonic()
             elif time.monotonic() - moved_at > STILL_SECONDS:
                 raise KafkaTimeoutError(f"{self._first()} has not moved for {STILL_SECONDS} s")
+
+    async def standing(self, places: Mapping[Partition, Place]) -> dict[Partition, Place]:
+        """Those of the records that are still where they were.
+
+        Raises:
+            KafkaError: as `read`.
+        """
+        found: dict[Partition, Place] = {}
+        since = {of: offset for of, (offset, _) in places.items()}
+        async for records in self.read(since, {of: offset + 1 for of, offset in since.items()}):
+            found |= {(r.topic, r.partition): (r.offset, identity(r)) for r in records}
+        return {of: place for of, place in places.items() if found.get(of) == place}
 
     async def _read_some(self, reader: Reader) -> list[Record]:
         try:
@@ -92,13 +117,13 @@ class Topics:
                 records += [
                     Record(*self._logical(partition), r.offset, r.key, r.headers, r.value)
                     for r in raw
-                    if r.offset < self._kafka_ends[partition]
+                    if r.offset < self._until[partition]
                 ]
         for partition, position in positions.items():
             if position < self._next[partition]:
                 raise KafkaError(f"{partition.topic} begins anew: it is another topic")
             self._next[partition] = position
-            if position >= self._kafka_ends[partition]:
+            if position >= self._until[partition]:
                 del self._next[partition]
                 reader.pause(partition)
         return records

@@ -1,11 +1,13 @@
 """Journals, topics and inboxes are compared: what is lost or contradicts is found and named."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from shared.events.membership import NetworkRenamed, PersonProfile, PersonProfileErased
 from shared.messaging import hourly, journal, republish
+from shared.messaging.journal import Fact, append
 from shared.messaging.verify import (
     AHEAD,
     CONTRADICTING,
@@ -119,6 +121,68 @@ async def test_the_hourly_comparison_reads_what_is_new_and_misses_nothing(flow: 
     assert (third.records, third.differences) == (0, [])
 
 
+async def test_the_hourly_comparison_begins_anew_on_a_kafka_that_was_refilled(flow: Flow) -> None:
+    await flow.publish(*history(5), PersonProfile(person_id=uuid4(), name="Ann"))
+    await flow.relay_all()
+    await send_all_again(flow)  # as a relay does that was killed after sending
+    _, window = await since(flow, Window())
+    await lose_topics(flow.settings)
+    await flow.publish(*history(3))
+    await republish.republish("membership", flow.publisher, flow.settings, "user:ada")
+    second, window = await since(flow, window)
+    assert (second.records, second.differences) == (9, [])
+    third, _ = await since(flow, window)
+    assert (third.records, third.differences) == (0, [])
+
+
+async def test_what_commits_late_is_not_passed_over(flow: Flow) -> None:
+    async with flow.publisher.acquire() as connection:
+        late = connection.transaction()
+        await late.start()
+        facts = [Fact(event, None, None) for event in history(1)]
+        await append(connection, facts, "user:test")  # type: ignore[arg-type]
+        await flow.publish(*history(1))
+        comparing = asyncio.create_task(since(flow, Window()))
+        await eventually(lambda: waits_for_writers(flow))
+        await late.commit()
+    _, window = await comparing
+    assert window.position == 2
+    await flow.publisher.execute("DELETE FROM outbox")
+    found, _ = await since(flow, window)
+    assert [each.kind for each in found.differences] == [LOST, LOST]
+
+
+async def test_a_tombstone_may_be_gone_when_kafka_keeps_it_no_longer(flow: Flow) -> None:
+    person = uuid4()
+    await flow.publish(PersonProfile(person_id=person, name="Bea"))
+    await journal.forget(flow.publisher, "aspire.people", [str(person)])  # type: ignore[arg-type]
+    await flow.publish(PersonProfileErased(person_id=person))
+    await flow.relay_all()
+    await lose_topics(flow.settings)
+    assert [each.kind for each in (await compared(flow)).differences] == [LOST]
+    await flow.publisher.execute("UPDATE event SET recorded_at = now() - interval '90 days'")
+    assert (await compared(flow)).differences == []
+
+
+async def test_a_consumer_that_sleeps_before_a_refilled_topic_has_passed_nothing(
+    flow: Flow,
+) -> None:
+    first, second = (str(key) for key in flow.keys_of_one_partition(2))
+    await flow.publish(*history(5, UUID(first)))
+    async with all_taken(flow):
+        pass
+    await flow.publish(*history(5, UUID(second)))
+    await flow.relay_all()
+    await lose_topics(flow.settings)
+    for key in (second, first):  # as many shards and pieces of the journal may be sent
+        await send_all_again(flow, key)
+    assert (await compared(flow)).differences == []
+    async with all_taken(flow):
+        pass
+    await flow.kernel.pool.execute("UPDATE inbox SET sequence = 4, last_id = NULL")
+    assert [each.kind for each in (await compared(flow)).differences] == [NOT_TAKEN, NOT_TAKEN]
+
+
 async def test_an_event_that_waited_the_last_time_and_never_came_is_found(flow: Flow) -> None:
     await flow.publish(*history(1))
     _, window = await since(flow, Window())
@@ -161,6 +225,36 @@ async def lose(flow: Flow, event: NetworkRenamed) -> None:
     await flow.publish(event)
     await flow.publisher.execute(
         "DELETE FROM outbox WHERE position = (SELECT max(position) FROM event)"
+    )
+
+
+async def send_all_again(flow: Flow, key: str | None = None) -> None:
+    """Past the checkpoint, which is another Kafka's."""
+    await flow.publisher.execute("DELETE FROM checkpoint")
+    await flow.publisher.execute(
+        """
+        INSERT INTO outbox
+        SELECT CASE WHEN topic = 'aspire.people' THEN 16 ELSE hashtextextended(key, 0) & 15 END,
+               position
+          FROM event
+         WHERE key = coalesce($1, key)
+        """,
+        key,
+    )
+    await flow.relay_all()
+
+
+async def waits_for_writers(flow: Flow) -> bool:
+    return bool(
+        await flow.publisher.fetchval(
+            """
+            SELECT count(*) > 0
+              FROM pg_stat_activity
+             WHERE datname = current_database()
+               AND pid <> pg_backend_pid()
+               AND query LIKE '%FROM pg_locks%'
+            """
+        )
     )
 
 
