@@ -31,7 +31,7 @@ from shared.messaging.consumer import Consumer
 from shared.settings import Settings
 
 IN_A_ROW = 200
-ONE_BY_ONE = 1_000
+ONE_BY_ONE = 500
 """Messages of the reference that takes a transaction for each; it is too slow for all."""
 BATCH = 5_000
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from shared.messaging import faults
+from shared.messaging import arrays, faults
 from shared.messaging.plan import Discarded, KeyPlan, KeyState
 from shared.messaging.records import Entry, Headers, Record, Unreadable
 
@@ -99,18 +99,23 @@ async def advance(
         Overtaken: another replica has begun one of the keys at the same time.
     """
     keys = sorted(straight)
-    given = (
-        [topic for topic, _ in keys],
-        [key for _, key in keys],
-        [straight[key][0].sequence for key in keys],
-        [straight[key][-1].sequence for key in keys],
-        [straight[key][-1].id for key in keys],
-    )
     try:
-        advanced = await connection.fetchval("SELECT advance_inbox($1, $2, $3, $4, $5)", *given)
+        some = await connection.fetchval(
+            """
+            SELECT CASE WHEN cardinality(a) < $6 THEN a END
+              FROM advance_inbox($1::text::text[], $2::text::text[], $3::text::bigint[],
+                                 $4::text::bigint[], $5::text::uuid[]) AS a
+            """,
+            arrays.of_texts(topic for topic, _ in keys),
+            arrays.of_texts(key for _, key in keys),
+            arrays.of_plain(straight[key][0].sequence for key in keys),
+            arrays.of_plain(straight[key][-1].sequence for key in keys),
+            arrays.of_plain(straight[key][-1].id or "NULL" for key in keys),
+            len(keys),
+        )
     except asyncpg.UniqueViolationError as error:
         raise Overtaken from error
-    return straight.keys() if len(advanced) == len(keys) else {keys[at - 1] for at in advanced}
+    return straight.keys() if some is None else {keys[at - 1] for at in some}
 
 
 async def claim(

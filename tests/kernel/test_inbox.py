@@ -9,9 +9,9 @@ from uuid import uuid4
 import pytest
 
 from shared.events.membership import NetworkRenamed, PersonProfile
-from shared.messaging import Effects, Received
+from shared.messaging import Effects, Received, inbox
 from shared.messaging.batch import FaultIsOurs
-from shared.messaging.records import Record
+from shared.messaging.records import Entry, Record
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
 
@@ -263,3 +263,17 @@ async def test_remembers_the_last_record_of_each_partition(kernel: Kernel) -> No
     await kernel.take(first.next(), first.next(), second.next())
     rows = await kernel.pool.fetch('SELECT partition, "offset" FROM position ORDER BY partition')
     assert [tuple(row) for row in rows] == [(0, 2), (1, 41)]
+
+
+async def test_keys_of_any_characters_are_claimed(kernel: Kernel) -> None:
+    names = ['a "quote"', "back\\slash", "comma, {brace}", "NULL", " space ", "Zoë", "line\nend"]
+    keys = {
+        ("aspire.membership", name): [Entry(Stream().next(), name, 1, uuid4())] for name in names
+    }
+    async with kernel.pool.acquire() as connection:
+        assert await inbox.advance(connection, keys) == keys.keys()  # type: ignore[arg-type]
+        assert not await inbox.advance(connection, keys)  # type: ignore[arg-type]
+    rows = await kernel.pool.fetch("SELECT topic, key, last_id FROM inbox")
+    assert {((row["topic"], row["key"]), row["last_id"]) for row in rows} == {
+        (key, entry.id) for key, (entry,) in keys.items()
+    }

@@ -118,7 +118,7 @@ async def send(
             settings.topic_prefix + event.topic,
             value_of(event) or outgoing.value,
             key=event.key.encode(),
-            headers=outgoing.headers,
+            headers=outgoing.headers(event.key.encode()),
         )
     await producer.stop()
 
