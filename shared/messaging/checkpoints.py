@@ -38,11 +38,13 @@ Checkpoint = dict[Partition, tuple[int, UUID]]
 
 @dataclass(slots=True)
 class Findings:
-    """What Kafka has lost, partition by partition, and how many of its events are unknown here."""
+    """What Kafka has lost, partition by partition, how many of its events are unknown here, and
+    where each partition ends."""
 
     lost: list[str] = field(default_factory=list)
     unknown: int = 0
     examples: list[str] = field(default_factory=list)
+    last: Checkpoint = field(default_factory=dict)
 
 
 async def settle(
@@ -78,6 +80,8 @@ async def settle(
             await stops.stop(connection, API, _unknown(service, findings))
         elif await stops.in_force(connection, API) is None:
             await trust(connection, server)
+        if not findings.lost and not findings.unknown:
+            await remember(connection, findings.last)
     return findings
 
 
@@ -88,40 +92,45 @@ async def trust(connection: asyncpg.Connection, server: asyncpg.Record | None = 
         INSERT INTO compared (started_at, journal, system, timeline) VALUES ($1, $2, $3, $4)
         ON CONFLICT (one) DO UPDATE
            SET started_at = excluded.started_at, journal = excluded.journal,
-               system = excluded.system, timeline = excluded.timeline
+               system = excluded.system, timeline = excluded.timeline, trusted = false
         """,
         *(server or await connection.fetchrow("SELECT * FROM this_server()") or ()),
     )
 
 
-async def trust_the_same_server(pool: asyncpg.Pool) -> None:
+async def trust_the_same_server(pool: asyncpg.Pool, sent: UUID | None) -> None:
     """While Kafka is away a server that only began anew is taken for what it was.
 
-    Its system and timeline are the same, which only a copy of its disk that is put back could
-    feign; the comparison follows when Kafka is there again, before anything is sent.
+    Its system and timeline are the same, and it knows the event that was `sent` last, if that is
+    known; only a copy of its disk that is put back could feign that. The comparison follows when
+    Kafka is there again, before anything is sent.
     """
     await pool.execute(
         """
         UPDATE compared AS c
-           SET started_at = s.started_at
+           SET started_at = s.started_at, trusted = true
           FROM this_server() AS s
          WHERE c.started_at <> s.started_at
            AND (c.journal, c.system, c.timeline) = (s.journal, s.system, s.timeline)
-        """
+           AND ($1::uuid IS NULL OR EXISTS (SELECT FROM event AS e WHERE e.id = $1))
+        """,
+        sent,
     )
 
 
-async def held(connection: asyncpg.Connection, *parts: str) -> tuple[str | None, bool]:
-    """Why one of the parts is stopped, if one is; and whether events may be appended here."""
+async def held(
+    connection: asyncpg.Connection, *parts: str, trusting: bool = False
+) -> tuple[str | None, bool]:
+    """Why one of the parts is stopped, if one is; and whether the journal was compared here, or
+    `trusting` what is trusted while Kafka is away."""
     row = await connection.fetchrow(
         """
         SELECT (SELECT reason FROM stop
                  WHERE part = ANY ($1) AND resumed_at IS NULL ORDER BY part LIMIT 1) AS reason,
-               EXISTS (SELECT FROM compared
-                        WHERE started_at = pg_postmaster_start_time()
-                          AND journal = 'event'::regclass) AS compared
+               is_compared($2) AS compared
         """,
         parts,
+        trusting,
     )
     assert row is not None
     return row["reason"], row["compared"]
@@ -146,6 +155,7 @@ async def compare(
             findings.examples += [
                 f"{each.type} of {each.key}, sequence {each.sequence}" for each in entries[:room]
             ]
+        findings.last = comparison.last
     return findings
 
 

@@ -6,7 +6,7 @@ Where it goes on is what the database remembers, never what Kafka's group does.
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -72,6 +72,7 @@ class Consumer:
         self._appended = appended
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
+        self._seeking = asyncio.Lock()
         self._readable = Readable()
         self._at_most = settings.batch_size
         self._names = {settings.topic_prefix + each.name: each.name for each in effects.topics}
@@ -102,7 +103,7 @@ class Consumer:
             heartbeat_interval_ms=int(self._settings.consumer_heartbeat_seconds * 1000),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
-            listener=_Listener(self._positions.lose, self._assigned),
+            listener=_Listener(self._positions.lose, self._seek),
             parser=_untouched,
             decoder=_pass_through,
         )
@@ -128,7 +129,7 @@ class Consumer:
             try:
                 builder = await self._broker.connect()
                 self._broker.config.broker_config.builder = partial(
-                    self._client.reader, rewind=self._rewind, **getattr(builder, "keywords", {})
+                    self._client.reader, rewind=self._seek, **getattr(builder, "keywords", {})
                 )
                 await self._broker.start()
             except (KafkaError, OSError) as error:
@@ -147,24 +148,20 @@ class Consumer:
                 return str(fault)
             await asyncio.sleep(1)
 
-    async def _assigned(self, partitions: Iterable[TopicPartition]) -> None:
+    async def _seek(self) -> None:
+        """Reads from where the database is, in the partitions that are ours by then."""
         consumer = self._subscriber.consumer
-        while consumer is not None and not self._stopping.is_set():
-            try:
-                await self._positions.seek(consumer, partitions)
-            except (KafkaError, *AWAY) as error:
-                await self._wait_for(
-                    f"where to go on is not known: {type(error).__name__}: {error}"
-                )
-            else:
-                self._tell(None)
-                return
-
-    async def _rewind(self) -> None:
-        """Reads again from where the database is."""
-        consumer = self._subscriber.consumer
-        if consumer is not None:
-            await self._assigned(consumer.assignment())
+        async with self._seeking:
+            while consumer is not None and not self._stopping.is_set():
+                try:
+                    await self._positions.seek(consumer, consumer.assignment())
+                except (KafkaError, *AWAY) as error:
+                    await self._wait_for(
+                        f"where to go on is not known: {type(error).__name__}: {error}"
+                    )
+                else:
+                    self._tell(None)
+                    return
 
     async def _consume(self, raw: Sequence[ConsumerRecord]) -> None:
         """Takes a batch; it does not return before that is done, or the process is stopping.
@@ -203,7 +200,7 @@ class Consumer:
             return records
         except Misplaced:
             log.warning(OLDER)
-            await self._rewind()
+            await self._seek()
             return []
         except FaultIsOurs as fault:
             await self._stop(fault)
@@ -306,7 +303,7 @@ class Consumer:
             try:
                 if await self._positions.are_behind():
                     log.warning(OLDER)
-                    await self._rewind()
+                    await self._seek()
                 async with acquire(self._pool) as connection:
                     self.alarms = await positions.early(
                         connection, self._settings.early_alarm_seconds
@@ -332,7 +329,7 @@ class Consumer:
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     def __init__(
-        self, revoked: Callable[[], None], assigned: Callable[[Iterable[TopicPartition]], Any]
+        self, revoked: Callable[[], None], assigned: Callable[[], Awaitable[None]]
     ) -> None:
         self._revoked = revoked
         self._assigned = assigned
@@ -344,8 +341,11 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
         """A batch in work goes on: its keys are claimed by compare-and-set."""
         self._revoked()
 
-    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        await self._assigned(assigned)
+    async def on_partitions_assigned(
+        self,
+        assigned: Iterable[TopicPartition],  # noqa: ARG002 - the consumer knows them by now
+    ) -> None:
+        await self._assigned()
 
 
 async def _untouched(raw: tuple[ConsumerRecord, ...]) -> KafkaMessage:

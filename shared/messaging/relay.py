@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from contextlib import suppress
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 from aiokafka.errors import KafkaError
@@ -56,6 +56,7 @@ class Relay:
         self._settled = False
         self._newest: dict[Partition, int] = {}
         """The offset up to which Kafka has acknowledged each partition to this relay."""
+        self._sent: UUID | None = None
         self._pool = pool
         self._settings = settings
         self._client = client or Client()
@@ -117,7 +118,7 @@ class Relay:
                 refilling=self._refilling,
             )
         except (KafkaError, TimeoutError):
-            await checkpoints.trust_the_same_server(self._pool)
+            await checkpoints.trust_the_same_server(self._pool, self._sent)
             raise
         self._newest.clear()
 
@@ -164,12 +165,14 @@ class Relay:
         return len(acknowledged)
 
     async def _own_shards(self, connection: asyncpg.Connection) -> list[int]:
+        """Locks shards that have something to send; none where the journal was not compared."""
         rows = await connection.fetch(
             """
             SELECT s.shard, s.compacted, s.owner
               FROM shard AS s
              WHERE EXISTS (SELECT FROM outbox AS o WHERE o.shard = s.shard)
                AND NOT EXISTS (SELECT FROM stop WHERE part = ANY ($2) AND resumed_at IS NULL)
+               AND is_compared()
              ORDER BY random()
              LIMIT $1
                FOR UPDATE SKIP LOCKED
@@ -221,6 +224,7 @@ class Relay:
             if NO_OFFSET < each.offset <= self._newest.get(of, NO_OFFSET):
                 raise KafkaError(f"{of[0]} partition {of[1]} begins again at {each.offset}")
             self._newest[of] = each.offset
+            self._sent = each.event.id
 
     async def _forget(
         self, connection: asyncpg.Connection, acknowledged: Sequence[Acknowledged]

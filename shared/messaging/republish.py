@@ -23,6 +23,11 @@ PIECE = 10_000
 
 POLL_SECONDS = 0.05
 
+BEGUN = (
+    "A republish was begun, and has not sent everything. The service's own relays send nothing "
+    "until it has; where it was broken off, run `aspire republish {}` again."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:
@@ -58,11 +63,13 @@ async def republish(
     relay = Relay(service, pool, settings, refilling=True)
     if not await relay.settle():
         raise JournalIsOlder(relay.trouble)
-    async with acquire(pool) as connection:
+    async with acquire(pool) as connection, connection.transaction():
+        await _await_batches(connection)
+        await stops.stop(connection, checkpoints.RELAY, BEGUN.format(service))
         await checkpoints.forget(connection)
     sending = asyncio.create_task(relay.run())
     try:
-        events = await _queue_all(service, pool, relay, tell)
+        events = await _queue_all(service, pool, relay, sending, tell)
     finally:
         sending.cancel()
         with suppress(asyncio.CancelledError):
@@ -73,7 +80,11 @@ async def republish(
 
 
 async def _queue_all(
-    service: str, pool: asyncpg.Pool, relay: Relay, tell: Callable[[Progress], None]
+    service: str,
+    pool: asyncpg.Pool,
+    relay: Relay,
+    sending: asyncio.Task[None],
+    tell: Callable[[Progress], None],
 ) -> int:
     compacted = [topic.name for topic in topics_of(service) if topic.compacted]
     # What is appended from here on is in the outbox by itself.
@@ -84,6 +95,8 @@ async def _queue_all(
         queued += await _queue(pool, begin, end, compacted)
         relay.wake()
         while unsent := await _unsent(pool, end):
+            if sending.done():
+                await sending
             tell(Progress(unsent - 1, last, relay.trouble))
             await asyncio.sleep(POLL_SECONDS)
         tell(Progress(end, last))
@@ -91,28 +104,45 @@ async def _queue_all(
     return queued
 
 
+async def _await_batches(connection: asyncpg.Connection) -> None:
+    """Waits until no relay is in the midst of a batch, and lets none begin in this transaction.
+
+    What a relay then deletes from the outbox could be what the lost Kafka has acknowledged.
+    """
+    await connection.execute("SELECT FROM shard ORDER BY shard FOR UPDATE")
+
+
 async def _queue(pool: asyncpg.Pool, after: int, up_to: int, compacted: list[str]) -> int:
     """Puts a piece of the journal into the outbox, by the same shards as append_events.
 
-    Of a compacted topic only the newest event of a key counts. The shard's lock keeps relays from
-    sending a still newer one before this one is queued, which would then come last and undo it.
+    Of a compacted topic only the newest event of a key counts, under a lock that makes an erasure
+    wait. No relay sends a still newer one before, which this one, coming last, would then undo.
     """
     async with acquire(pool) as connection, connection.transaction():
-        await connection.execute("SELECT FROM shard WHERE compacted FOR UPDATE")
-        done = await connection.execute(
+        await _await_batches(connection)
+        queued = await connection.execute(
             """
             INSERT INTO outbox (shard, position)
-            SELECT CASE WHEN e.topic = ANY ($3) THEN 16
-                        ELSE (hashtextextended(e.key, 0) & 15)::integer
-                   END,
-                   e.position
+            SELECT (hashtextextended(key, 0) & 15)::integer, position
+              FROM event
+             WHERE position > $1
+               AND position <= $2
+               AND topic <> ALL ($3)
+            ON CONFLICT DO NOTHING
+            """,
+            after,
+            up_to,
+            compacted,
+        )
+        counting = await connection.execute(
+            """
+            INSERT INTO outbox (shard, position)
+            SELECT 16, e.position
               FROM event AS e
+              JOIN stream AS s USING (topic, key, sequence)
              WHERE e.position > $1
                AND e.position <= $2
-               AND (e.topic <> ALL ($3)
-                    OR e.sequence = (SELECT s.sequence
-                                       FROM stream AS s
-                                      WHERE s.topic = e.topic AND s.key = e.key))
+               AND e.topic = ANY ($3)
                FOR KEY SHARE OF e
             ON CONFLICT DO NOTHING
             """,
@@ -120,7 +150,7 @@ async def _queue(pool: asyncpg.Pool, after: int, up_to: int, compacted: list[str
             up_to,
             compacted,
         )
-    return int(done.split()[-1])
+    return sum(int(done.split()[-1]) for done in (queued, counting))
 
 
 async def _unsent(pool: asyncpg.Pool, up_to: int) -> int | None:

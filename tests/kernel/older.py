@@ -36,6 +36,20 @@ async def older(infra: Infra, pool: asyncpg.Pool) -> AsyncIterator[None]:
         await admin.close()
 
 
+@asynccontextmanager
+async def unreachable(infra: Infra, pool: asyncpg.Pool) -> AsyncIterator[None]:
+    """One database lets nobody in for a while; the server and the others go on."""
+    name = await pool.fetchval("SELECT current_database()")
+    admin = await asyncpg.connect(infra.admin_dsn)
+    try:
+        await _end_connections(admin, name)
+        yield
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await pool.expire_connections()
+    finally:
+        await admin.close()
+
+
 async def _end_connections(admin: asyncpg.Connection, name: str) -> None:
     """Ends them and lets no new ones in."""
     await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")

@@ -47,7 +47,7 @@ async def test_a_relay_stops_where_kafka_has_lost_its_end_until_it_is_filled(flo
         await republish.republish("membership", flow.publisher, flow.settings, "user:ada")
         await eventually(lambda: well(relay))
         await flow.until_sent()
-    assert len(await records_of(flow.settings)) == 8
+    assert len({dict(r.headers)["ce_id"] for r in await records_of(flow.settings)}) == 8
     stop = await flow.publisher.fetchrow("SELECT * FROM stop")
     assert stop is not None
     assert (stop["part"], stop["resumed_by"]) == ("relay", "user:ada")
@@ -133,6 +133,24 @@ async def test_an_older_database_under_a_running_relay_takes_no_event_and_publis
     assert len(await records_of(flow.settings)) == 6
 
 
+async def test_what_an_older_database_has_not_deleted_is_not_sent_before_it_was_compared(
+    flow: Flow, infra: Infra
+) -> None:
+    events = history(6, uuid4())
+    relay = flow.relay()
+    assert await relay.settle()
+    await flow.publish(*events[:3])
+    async with older(infra, flow.publisher):
+        await flow.publish(*events[3:])
+        while await relay.send_batch():
+            pass
+    assert await flow.publisher.fetchval("SELECT count(*) FROM outbox") == 3
+    assert await relay.send_batch() == 0
+    async with working(relay):
+        await eventually(lambda: says(relay, "hold 3 events"))
+    assert len(await records_of(flow.settings)) == 6
+
+
 async def test_after_the_server_began_anew_events_wait_for_the_comparison(
     flow: Flow, infra: Infra
 ) -> None:
@@ -155,6 +173,7 @@ async def test_while_kafka_is_away_a_server_that_only_began_anew_is_taken_for_wh
     relay = flow.relay()
     async with working(relay):
         await eventually(lambda: publishes(flow))
+        assert await relay.send_batch() == 0  # as one that has Kafka does, beside this one
         await flow.publisher.execute("UPDATE compared SET started_at = 'epoch', timeline = '9'")
         with pytest.raises(REFUSED):
             await flow.publish(*history(1))
@@ -219,6 +238,28 @@ async def test_a_journal_from_before_the_comparison_waits_for_it(flow: Flow) -> 
             await connection.execute(
                 "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
             )
+
+
+async def test_while_kafka_is_away_a_server_that_lacks_what_was_sent_last_is_not_trusted(
+    flow: Flow,
+) -> None:
+    await flow.publish(*history(1))
+    await flow.publisher.execute("UPDATE compared SET started_at = 'epoch'")
+    await checkpoints.trust_the_same_server(flow.publisher, uuid4())
+    assert not await publishes(flow)
+    sent = await flow.publisher.fetchval("SELECT id FROM event")
+    await checkpoints.trust_the_same_server(flow.publisher, sent)
+    assert await publishes(flow)
+
+
+async def test_a_comparison_is_the_next_ones_beginning(flow: Flow) -> None:
+    await flow.publish(*history(5))
+    await flow.relay_all()
+    before = await flow.publisher.fetch("SELECT * FROM checkpoint ORDER BY 1, 2")
+    async with flow.publisher.acquire() as connection:
+        await checkpoints.forget(connection)  # type: ignore[arg-type]
+    assert await flow.relay().settle()
+    assert await flow.publisher.fetch("SELECT * FROM checkpoint ORDER BY 1, 2") == before
 
 
 async def test_what_is_no_event_of_ours_stops_nothing(flow: Flow) -> None:

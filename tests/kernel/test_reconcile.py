@@ -1,6 +1,8 @@
 """A database came back older: its facts are copied from the topics, and it goes on after them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -22,7 +24,7 @@ from shared.messaging.relay import Relay
 from tests.conftest import Database, eventually
 from tests.infra import Infra
 from tests.kernel.flow import Flow, history, working
-from tests.kernel.older import older
+from tests.kernel.older import older, unreachable
 from tests.kernel.topics import records_of
 
 
@@ -146,6 +148,25 @@ async def test_a_consumer_with_nothing_to_do_reads_again_what_its_older_database
     assert await flow.count() == 5
 
 
+async def test_what_is_read_again_is_what_is_still_ours_when_the_database_is_back(
+    flow: Flow, infra: Infra
+) -> None:
+    one, two = flow.consumer(), flow.consumer()
+    await flow.publish(*history(2))
+    await flow.relay_all()
+    async with working(one), AsyncExitStack() as stack:
+        await flow.until_ledger_has(2)
+        async with unreachable(infra, flow.kernel.pool):
+            again = asyncio.create_task(one._seek())
+            await eventually(lambda: says(one, "where to go on"))
+            await stack.enter_async_context(working(two))
+            await eventually(lambda: shares(one, flow.settings.partitions))
+        await again
+        await flow.publish(*(history(1)[0] for _ in range(20)))
+        await flow.relay_all()
+        await flow.until_ledger_has(22)
+
+
 def credits_for_networks() -> Effects:
     """An effect that makes an event of each that it takes."""
     effects = Effects()
@@ -185,6 +206,12 @@ async def taken(pool: asyncpg.Pool, count: int) -> bool:
         return bool(await pool.fetchval("SELECT sum(sequence) FROM inbox") == count)
     except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
         return False
+
+
+async def shares(consumer: Consumer, partitions: int) -> bool:
+    """Whether another one has some of the partitions of the two topics."""
+    reader = consumer._subscriber.consumer
+    return reader is not None and 0 < len(reader.assignment()) < 2 * partitions
 
 
 async def says(part: Consumer, text: str) -> bool:

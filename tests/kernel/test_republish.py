@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,7 +11,7 @@ import pytest
 
 from shared.database import create_pool
 from shared.events.membership import PersonProfile, PersonProfileErased
-from shared.messaging import Transaction, cluster, journal, republish
+from shared.messaging import Transaction, cluster, faults, journal, republish
 from shared.messaging.republish import Progress
 from tests.conftest import Database
 from tests.infra import EmbeddedServer, Infra
@@ -190,12 +190,59 @@ async def test_broken_off_it_is_run_again_beside_a_relay_and_new_events(
     first.cancel()
     with suppress(asyncio.CancelledError):
         await first
-    async with working(flow.relay()):
+    relay = flow.relay()
+    assert not await relay.settle()
+    assert "run `aspire republish membership` again" in (relay.trouble or "")
+    async with working(relay):
         async with load(flow):
             await republish_all(flow)
         await flow.until_sent()
     async with working(flow.consumer()):
         await until_ledger_is_the_journal(flow)
+
+
+async def test_what_only_the_lost_kafka_has_acknowledged_is_sent_again(flow: Flow) -> None:
+    await flow.publish(*history(6))
+    relay = flow.relay()
+    assert await relay.settle()
+    sent, known = asyncio.Event(), asyncio.Event()
+
+    async def hold(point: str) -> None:
+        if point == "after_send_before_delete" and not sent.is_set():
+            sent.set()
+            await known.wait()
+
+    with armed(hold):
+        batch = asyncio.create_task(relay.send_batch())
+        await sent.wait()
+        await lose_topics(flow.settings)
+        filling = asyncio.create_task(republish_all(flow))
+        await until_waiting(flow)
+        known.set()
+        await batch
+    assert await filling == 6
+    await relay._producers.abandon()
+    assert len(await records_of(flow.settings)) == 6
+
+
+async def test_it_ends_where_its_relay_does(flow: Flow) -> None:
+    await flow.publish(*history(2))
+    await flow.relay_all()
+
+    async def fail(_: str) -> None:
+        raise RuntimeError("a bug")
+
+    with armed(fail), pytest.raises(RuntimeError, match="a bug"):
+        await republish_all(flow)
+
+
+@contextmanager
+def armed(act: Callable[[str], Awaitable[None]]) -> Iterator[None]:
+    faults.arm(act)
+    try:
+        yield
+    finally:
+        faults.arm(None)
 
 
 @asynccontextmanager

@@ -1,12 +1,25 @@
 -- On which database server, and when begun, the journal was last compared with the topics. At most
--- one row; without a start where the topics hold events that the journal lacks.
+-- one row; without a start where the topics hold events that the journal lacks. Where it is only
+-- trusted, Kafka was away: events are appended, and none is sent.
 CREATE TABLE compared (
     one        boolean PRIMARY KEY DEFAULT true CHECK (one),
     started_at timestamptz,
     journal    oid  NOT NULL,
     system     bigint NOT NULL,
-    timeline   text NOT NULL
+    timeline   text NOT NULL,
+    trusted    boolean NOT NULL DEFAULT false
 );
+
+CREATE FUNCTION is_compared(trusting boolean DEFAULT false) RETURNS boolean
+LANGUAGE sql
+STABLE
+AS $$
+    SELECT EXISTS (SELECT
+                     FROM compared
+                    WHERE started_at = pg_postmaster_start_time()
+                      AND journal = 'event'::regclass
+                      AND (trusting OR NOT trusted))
+$$;
 
 -- What this database server is known by: a restart, a promoted standby and a backup that is put
 -- back have another start, a dump that is loaded has another table.
