@@ -5,6 +5,7 @@ import gc
 import importlib
 import logging
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.failures import AWAY
 from shared.messaging.hourly import alarm, verify_hourly
 from shared.messaging.relay import Relay
-from shared.settings import Settings
+from shared.settings import Settings, SettingWrong
 from shared.web import Authenticator, Context, Health, create_app, forget_old_answers
 from shared.web.health import Check
 
@@ -37,6 +38,7 @@ Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 VERIFYING_TRIED_EVERY = timedelta(minutes=5)
 GRACEFUL_SECONDS = 5
+BACKLOG = 2048
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers and clients keep an idle connection, so that they close it and no
 request meets one that is just being closed."""
@@ -224,7 +226,11 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
     """Runs a service's parts until SIGTERM or SIGINT; what is in work is finished first.
 
     Neither Kafka nor the database need to be there yet: readiness tells what is waited for.
+
+    Raises:
+        SettingWrong: its port is taken, or its address is not one of this machine.
     """
+    listening = _listen(settings)
     telemetry.configure(service.name, settings)
     pool = await create_pool(
         settings.database_url(service.name),
@@ -239,8 +245,6 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
     server = _Server(
         uvicorn.Config(
             running.app,
-            host=settings.http_host,
-            port=settings.http_port,
             log_config=None,
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
@@ -253,11 +257,23 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
     try:
         async with running.working():
             log.info("%s runs %s", service.name, ", ".join(running.parts))
-            await server.serve()
+            await server.serve([listening])
     finally:
         with suppress(TimeoutError):
             await asyncio.wait_for(pool.close(), 2)
         telemetry.flush()
+
+
+def _listen(settings: Settings) -> socket.socket:
+    address = (settings.http_host, settings.http_port)
+    family = socket.AF_INET6 if ":" in settings.http_host else socket.AF_INET
+    try:
+        return socket.create_server(address, family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise SettingWrong(
+            f"Nothing can listen on {address[0]}, port {address[1]}: {error.strerror}. "
+            "Set ASPIRE_HTTP_HOST and ASPIRE_HTTP_PORT."
+        ) from error
 
 
 def spare_the_collector() -> None:

@@ -72,7 +72,7 @@ def _first(report: Mapping[str, Any]) -> Table:
     days, attendance = report["network_days"], report["attendance"]
     graded = report["starting_points"]["overall_grade"]["by_judgement"]
     good = graded["outstanding"] + graded["good"]
-    of_them = f"{good:,} of {members['joined']:,} Outstanding or Good under an overall grade"
+    of_them = f"{good:,} of {sum(graded.values()):,} with an overall grade Outstanding or Good"
     table = _table()
     table.add_column(justify="left", no_wrap=True)
     table.add_column(justify="right", style="bold", no_wrap=True)

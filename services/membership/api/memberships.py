@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 from fastapi import APIRouter, Depends
-from pydantic import BaseModel, Field, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from services.membership.api.days import ProgrammeDay
 from services.membership.api.sight import READERS, sight_of
@@ -18,10 +18,24 @@ from shared.events import Event
 from shared.events.membership import StartingPoint
 from shared.events.vocabulary import LeavingReason, MembershipStatus, Pathway
 from shared.messaging import Transaction
-from shared.web import Actor, Body, CommandRoute, Page, PageQuery, Read, Today, Tx, require
+from shared.web import Actor, Body, CommandRoute, Day, Page, PageQuery, Read, Today, Tx, require
 
 router = APIRouter(route_class=CommandRoute, prefix="/memberships", tags=["memberships"])
 OFFICE = Depends(require("office"))
+
+
+class StartingPointToRecord(StartingPoint):
+    """As in events, and as strict as every body."""
+
+    model_config = Body.model_config
+    inspected_on: Day | None = None
+
+
+def _as_in_events(given: StartingPoint) -> StartingPoint:
+    return StartingPoint.model_validate(given.model_dump())
+
+
+GivenStartingPoint = Annotated[StartingPointToRecord, AfterValidator(_as_in_events)]
 
 
 class SchoolToJoin(Body):
@@ -32,7 +46,7 @@ class SchoolToJoin(Body):
     network_id: UUID
     pathway: Pathway
     joined_on: ProgrammeDay
-    starting_point: StartingPoint
+    starting_point: GivenStartingPoint
     group_id: UUID | None = Field(None, description="Needed on the pathway connect")
 
     @model_validator(mode="after")
@@ -74,7 +88,7 @@ class Correction(Body):
     network_id: UUID | None = None
     pathway: Pathway | None = None
     joined_on: ProgrammeDay | None = None
-    starting_point: StartingPoint | None = None
+    starting_point: GivenStartingPoint | None = None
     group_id: UUID | None = None
     void: bool | None = Field(None, description="true: the school should never have joined")
 

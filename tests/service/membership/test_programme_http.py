@@ -122,6 +122,8 @@ REFUSED_JOININGS: list[tuple[Json, tuple[int, str]]] = [
         (422, "request-not-valid"),
     ),
     ({"starting_point": {**GOOD, "inspected_on": "2025-05-10"}}, (422, "inspection-refused")),
+    ({"starting_point": {**GOOD, "inspected_on": 1746835200}}, (422, "request-not-valid")),
+    ({"starting_point": {**GOOD, "inspection": "2025-05-10"}}, (422, "request-not-valid")),
 ]
 
 

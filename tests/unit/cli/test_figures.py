@@ -55,7 +55,7 @@ def test_the_figures_are_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
     text = printed(REPORT, monkeypatch)
     assert "England" in text
     assert "1 September 2025 to 31 August 2026" in text
-    for figure in ("1,867", "91.9%", "1,164", "16,111.75", "3 of 107 Outstanding or Good"):
+    for figure in ("1,867", "91.9%", "1,164", "16,111.75", "3 of 3 with an overall grade"):
         assert figure in text
 
 

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -137,6 +138,17 @@ def test_a_port_that_is_no_port_is_refused(
     monkeypatch.setenv("ASPIRE_KAFKA_PORT", "70000")
     assert invoke(["up"]) == 2
     assert "ASPIRE_KAFKA_PORT" in capsys.readouterr().err
+
+
+def test_a_service_whose_port_is_taken_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASPIRE_CPD_DATABASE_URL", "postgresql://cpd@127.0.0.1:1/cpd")
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        monkeypatch.setenv("ASPIRE_HTTP_PORT", str(port))
+        assert invoke(["run", "cpd"]) == 2
+    assert f"port {port}: Address already in use" in capsys.readouterr().err
 
 
 def test_up_waits_for_servers_that_are_not_there_yet_until_it_is_stopped(
