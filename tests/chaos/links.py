@@ -1,6 +1,7 @@
 """TCP proxies on loopback, between services and servers, whose connections can be spoiled."""
 
 import asyncio
+import signal
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -158,6 +159,7 @@ class Links:
 
 
 def _serve(ports: Mapping[Any, tuple[int, int]], control: Control) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whom we forward for
     asyncio.run(_forward(ports, control))
 
 

@@ -93,8 +93,8 @@ class Platform:
             },
         )
         self._kafka = self._broker_with(doors)
-        self.broker = EmbeddedServer(self._supervisor, self._kafka)
-        self.database = EmbeddedServer(self._supervisor, self._postgres)
+        self.broker = EmbeddedServer(self._supervisor, self._kafka, home / "kafka")
+        self.database = EmbeddedServer(self._supervisor, self._postgres, home / "postgres")
 
     def _broker_with(self, doors: dict[str, int]) -> Kafka:
         """A broker with a listener for each service, which it advertises as the service's link."""

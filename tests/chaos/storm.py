@@ -63,7 +63,7 @@ class Storm:
             self._stop_server: 4,
             self._spoil_link: 40,
             self._change_replicas: 8,
-            self._add_partition: 3,
+            self._add_partition: 6,
         }
         while self.kills.total() < self._wanted:
             await asyncio.sleep(self._random.expovariate(self._rate * 1.4))
