@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.json import JSON
 from rich.text import Text
 
+from deploy.cli.servers import require_kafka
 from deploy.cli.terminal import out, print_line
 from deploy.cli.topics import Filter, Shown, follow, newest
 from deploy.cli.trouble import CannotDo
@@ -18,7 +19,6 @@ from deploy.cli.where import Platform
 from shared.clock import LONDON
 from shared.events import EVENT_TYPES, TOPICS
 from shared.events.envelope import TYPE_PREFIX
-from shared.messaging import cluster
 
 
 def events(
@@ -65,8 +65,7 @@ async def _show(
     platform: Platform, wanted: Filter, limit: int, *, follow_on: bool, as_json: bool
 ) -> None:
     settings = platform.settings
-    if trouble := await cluster.answers(settings, timeout_seconds=5):
-        raise CannotDo(f"{trouble}. `aspire status` shows what runs.")
+    await require_kafka(settings)
     show = _as_json if as_json else _as_text
     try:
         found, ends = await newest(settings, wanted, limit)

@@ -15,12 +15,12 @@ from rich.text import Text
 
 from deploy.cli.databases import connected
 from deploy.cli.resume import operator
+from deploy.cli.servers import require_kafka
 from deploy.cli.terminal import err, out, print_json, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from deploy.demo.progress import Bars
 from shared import service as services
-from shared.messaging import cluster
 from shared.rebuilding import CannotRebuild, Difference, Rebuilt, check_rebuildable
 from shared.rebuilding import rebuild as make_anew
 
@@ -76,8 +76,7 @@ async def _rebuild(service: str, because: str | None, *, anew: bool) -> Rebuilt:
     with Bars(err) as bars, _in_words(service):
         check_rebuildable(rebuilt)
         async with connected(platform, service) as connection:
-            if trouble := await cluster.answers(platform.settings, timeout_seconds=5):
-                raise CannotDo(f"{trouble}. `aspire status` shows what runs.")
+            await require_kafka(platform.settings)
             with bars.phase("Reading the log", None) as read:
                 come = 0
 

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import shutil
+import sys
 from dataclasses import asdict
-from typing import Annotated, Any, Final
+from tempfile import TemporaryFile
+from textwrap import indent
+from typing import Annotated, Any, Final, TextIO
 
 import typer
-from aiokafka.errors import KafkaError
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -14,10 +17,10 @@ from rich.text import Text
 from deploy.cli.databases import pooled
 from deploy.cli.republish import PUBLISHING, publishing
 from deploy.cli.resume import operator
-from deploy.cli.terminal import out, print_json
+from deploy.cli.servers import require_kafka, unbroken
+from deploy.cli.terminal import out
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
-from shared.messaging import cluster
 from shared.messaging.reconcile import Fact, accept, missing
 
 SHOWN: Final = 200
@@ -54,29 +57,58 @@ def reconcile(
     publishing(service)
     if accepting and not because.strip():
         raise CannotDo("Say with --because what happened to the database.")
-    facts = asyncio.run(_facts(service, because.strip() if accepting else None))
-    if as_json:
-        print_json([_plain(fact) for fact in facts])
-    else:
-        _print(service, facts, accepted=accepting)
+    with TemporaryFile("w+", encoding="utf-8") as spool:
+        told = _Told(spool if as_json else None)
+        asyncio.run(_reconcile(service, because.strip() if accepting else None, told))
+        if as_json:
+            told.end()
+            spool.seek(0)
+            shutil.copyfileobj(spool, sys.stdout)
+        else:
+            _print(service, told, accepted=accepting)
 
 
-async def _facts(service: str, because: str | None) -> list[Fact]:
+class _Told:
+    """What is printed of the facts, when they are decided on: the first ones, or all as JSON."""
+
+    def __init__(self, spool: TextIO | None) -> None:
+        self.count = self.copied = 0
+        self.first: list[Fact] = []
+        self.erased: list[str] = []
+        self._spool = spool
+
+    def hear(self, fact: Fact) -> None:
+        """Takes one in."""
+        if self._spool is not None:
+            self._spool.write(",\n" if self.count else "[\n")
+            self._spool.write(indent(json.dumps(_plain(fact), indent=2, ensure_ascii=False), "  "))
+        elif self.count < SHOWN:
+            self.first.append(fact)
+        self.count += 1
+        self.copied += fact.obstacle is None
+        if fact.type == ERASED:
+            self.erased.append(fact.key)
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if self._spool is not None:
+            self._spool.write("\n]\n" if self.count else "[]\n")
+
+
+async def _reconcile(service: str, because: str | None, told: _Told) -> None:
     platform = Platform.here()
     settings = platform.settings
-    if trouble := await cluster.answers(settings, timeout_seconds=5):
-        raise CannotDo(f"{trouble}. `aspire status` shows what runs.")
-    async with pooled(platform, service) as pool:
-        try:
+    await require_kafka(settings)
+    with unbroken(settings, "Run it again."):
+        async with pooled(platform, service) as pool:
             if because is None:
-                return await missing(service, pool, settings)
-            return await accept(service, pool, settings, operator(), because)
-        except KafkaError as error:
-            raise CannotDo(f"Kafka at {settings.kafka} broke off: {error}.") from error
+                await missing(service, pool, settings, told.hear)
+            else:
+                await accept(service, pool, settings, operator(), because, told.hear)
 
 
-def _print(service: str, facts: list[Fact], *, accepted: bool) -> None:
-    if not facts:
+def _print(service: str, told: _Told, *, accepted: bool) -> None:
+    if not told.count:
         out.print(f"The journal of {service} lacks nothing that is on its topics.")
         return
     table = Table(box=box.SIMPLE_HEAD)
@@ -85,7 +117,7 @@ def _print(service: str, facts: list[Fact], *, accepted: bool) -> None:
     table.add_column("key", overflow="fold")
     table.add_column("seq.", justify="right")
     table.add_column("copied" if accepted else "can be copied", overflow="fold")
-    for fact in facts[:SHOWN]:
+    for fact in told.first:
         table.add_row(
             f"{fact.time:%d %b %Y %H:%M:%S}",
             fact.type.removeprefix("uk.aspire."),
@@ -94,21 +126,23 @@ def _print(service: str, facts: list[Fact], *, accepted: bool) -> None:
             Text(f"no: {fact.obstacle}", style="red") if fact.obstacle else Text("yes"),
         )
     out.print(table)
-    if len(facts) > SHOWN:
-        out.print(f"… and {len(facts) - SHOWN:,} more; --json lists all.", style="dim")
-    copied = sum(1 for fact in facts if fact.obstacle is None)
+    if told.count > SHOWN:
+        out.print(f"… and {told.count - SHOWN:,} more; --json lists all.", style="dim")
     if accepted:
-        out.print(f"{service} goes on: {copied:,} facts copied, {len(facts) - copied:,} left.")
+        left = told.count - told.copied
+        out.print(f"{service} goes on: {told.copied:,} facts copied, {left:,} left.")
         out.print("Its own tables do not know them yet; docs/operations.md says what to do.")
     else:
-        out.print(f"`aspire reconcile {service} --accept --because …` copies {copied:,} of them.")
-    for fact in facts:
-        if fact.type == ERASED:
-            out.print(f"Erase again, for its name is back: POST /people/{fact.key}/erasure")
+        out.print(
+            f"`aspire reconcile {service} --accept --because …` copies {told.copied:,} of them."
+        )
+    for key in told.erased:
+        out.print(f"Erase again, for its name is back: POST /people/{key}/erasure")
 
 
 def _plain(fact: Fact) -> dict[str, Any]:
     plain: dict[str, Any] = json.loads(json.dumps(asdict(fact), default=str))
-    plain["data"] = None if fact.payload is None else json.loads(fact.payload)
+    # A stranger's NaN is no JSON, and could be read nowhere.
+    plain["data"] = None if fact.payload is None else json.loads(fact.payload, parse_constant=str)
     del plain["payload"]
     return plain

@@ -5,7 +5,6 @@ import time
 from typing import Annotated, Any
 
 import typer
-from aiokafka.errors import KafkaError
 from rich import box
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
@@ -13,11 +12,11 @@ from rich.table import Table
 
 from deploy.cli.databases import pooled
 from deploy.cli.resume import operator
+from deploy.cli.servers import require_kafka, unbroken
 from deploy.cli.terminal import err, out, print_json
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from shared.events import TOPICS
-from shared.messaging import cluster
 from shared.messaging.republish import JournalIsOlder
 from shared.messaging.republish import Progress as Sent
 from shared.messaging.republish import republish as send_again
@@ -67,22 +66,20 @@ def publishing(name: str) -> str:
 async def _republish(names: list[str], *, hidden: bool) -> list[dict[str, Any]]:
     platform = Platform.here()
     settings = platform.settings
-    if trouble := await cluster.answers(settings, timeout_seconds=5):
-        raise CannotDo(f"{trouble}. `aspire status` shows what runs.")
+    await require_kafka(settings)
     done = []
     with _progress(hidden=hidden) as progress:
         tasks = {name: progress.add_task(name, total=None, trouble="") for name in names}
         for name in names:
             began = time.monotonic()
-            async with pooled(platform, name) as pool:
-                try:
-                    events = await send_again(
-                        name, pool, settings, operator(), _teller(progress, tasks[name])
-                    )
-                except JournalIsOlder as held:
-                    raise CannotDo(f"{name}: {held}") from held
-                except KafkaError as error:
-                    raise CannotDo(f"Kafka at {settings.kafka} refuses: {error}.") from error
+            with unbroken(settings, "Run it again: it begins anew."):
+                async with pooled(platform, name) as pool:
+                    try:
+                        events = await send_again(
+                            name, pool, settings, operator(), _teller(progress, tasks[name])
+                        )
+                    except JournalIsOlder as held:
+                        raise CannotDo(f"{name}: {held}") from held
             progress.update(tasks[name], total=1, completed=1)
             seconds = round(time.monotonic() - began, 3)
             done.append({"service": name, "events": events, "seconds": seconds})

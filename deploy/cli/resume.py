@@ -4,7 +4,6 @@ import asyncio
 import getpass
 from typing import Annotated
 
-import asyncpg
 import typer
 
 from deploy.cli.databases import connected
@@ -40,21 +39,19 @@ def resume(
 
 
 async def _resume(service: str, because: str) -> None:
-    async with connected(Platform.here(), service) as connection:
-        ended = [each for each in PARTS if await _end(connection, each, because)]
+    async with connected(Platform.here(), service) as connection, connection.transaction():
+        if await stops.in_force(connection, checkpoints.RELAY):
+            await checkpoints.forget(connection)
+        ended = [
+            each for each in PARTS if await stops.resume(connection, each, operator(), because)
+        ]
         held = await stops.in_force(connection, checkpoints.API)
+    if ended:
+        out.print(f"{service}: ended the stop of {' and '.join(ended)}, because {because}")
     if held is not None:
         raise CannotDo(f"{service} takes no command still: {held.reason}")
     if not ended:
         raise CannotDo(f"{service} is not stopped; there is nothing to resume.")
-    out.print(f"{service}: {' and '.join(ended)} may go on, because {because}")
-
-
-async def _end(connection: asyncpg.Connection, part: str, because: str) -> bool:
-    ended = await stops.resume(connection, part, operator(), because)
-    if ended and part == checkpoints.RELAY:
-        await checkpoints.forget(connection)
-    return ended
 
 
 def operator() -> str:

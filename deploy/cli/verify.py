@@ -9,19 +9,18 @@ from typing import Annotated, Any, Final
 
 import asyncpg
 import typer
-from aiokafka.errors import KafkaError
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
 from deploy.cli.databases import pooled
+from deploy.cli.servers import require_kafka, unbroken
 from deploy.cli.terminal import err, out, print_json, say
-from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from deploy.embedded.instance import SERVICES
 from shared import service as services
-from shared.messaging import cluster, hourly
+from shared.messaging import hourly
 from shared.messaging.verify import Verified
 from shared.messaging.verify import verify as compare
 
@@ -61,21 +60,18 @@ def verify(
 async def _verify(names: list[str], *, hidden: bool) -> Verified:
     platform = Platform.here()
     settings = platform.settings
-    if trouble := await cluster.answers(settings, timeout_seconds=5):
-        raise CannotDo(f"{trouble}. `aspire status` shows what runs.")
+    await require_kafka(settings)
     reads = {name: services.load(name).effects.topics for name in names}
-    async with AsyncExitStack() as stack:
-        pools: dict[str, asyncpg.Pool] = {
-            name: await stack.enter_async_context(pooled(platform, name)) for name in names
-        }
-        with _progress(hidden=hidden) as progress:
-            try:
+    with unbroken(settings, "Run it again."):
+        async with AsyncExitStack() as stack:
+            pools: dict[str, asyncpg.Pool] = {
+                name: await stack.enter_async_context(pooled(platform, name)) for name in names
+            }
+            with _progress(hidden=hidden) as progress:
                 verified = await compare(pools, reads, settings, _teller(progress))
-            except KafkaError as error:
-                raise CannotDo(f"Kafka at {settings.kafka} broke off: {error}.") from error
-        if not verified.counts and len(names) == len(SERVICES):
-            for pool in pools.values():
-                await hourly.clear(pool)
+            if not verified.counts and len(names) == len(SERVICES):
+                for pool in pools.values():
+                    await hourly.clear(pool)
     return verified
 
 

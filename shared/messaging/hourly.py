@@ -7,6 +7,7 @@ from datetime import timedelta
 import asyncpg
 
 from shared.events import Topic
+from shared.messaging import checkpoints, stops
 from shared.messaging.connections import acquire
 from shared.messaging.verify import Verified, Window, verify_since
 from shared.settings import Settings
@@ -22,15 +23,17 @@ async def verify_hourly(
     """Compares what has come since the last time, if that is an hour ago; None where it is not.
 
     The first time compares everything. What is found stays an alarm until `aspire verify` finds
-    nothing any more.
+    nothing any more. While Kafka is known to have lost something, or is being filled again, its
+    losses are no news: nothing is said, and the next time compares this one, too.
 
     Raises:
         KafkaError: Kafka does not answer; the next hour compares this one, too.
     """
-    window = await _begin(pool)
-    if window is None:
+    if await _kafka_lacks_something(pool) or (window := await _begin(pool)) is None:
         return None
     verified, following = await verify_since(window, service, reads, pool, settings)
+    if await _kafka_lacks_something(pool):
+        return None
     for each in verified.differences:
         log.error(
             "Verify: %s, %s: %s sequence %d of %s",
@@ -49,6 +52,11 @@ async def alarm(connection: asyncpg.Connection) -> str | None:
 async def clear(pool: asyncpg.Pool) -> None:
     """Everything was compared by hand, and nothing was found."""
     await pool.execute("UPDATE verified SET found = NULL")
+
+
+async def _kafka_lacks_something(pool: asyncpg.Pool) -> bool:
+    async with acquire(pool) as connection:
+        return await stops.in_force(connection, checkpoints.RELAY) is not None
 
 
 async def _begin(pool: asyncpg.Pool) -> Window | None:

@@ -5,7 +5,7 @@ later event has a sequence that consumers have seen. Only facts are copied: the 
 do not change by it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +20,9 @@ from shared.messaging.connections import acquire
 from shared.messaging.records import Entry
 from shared.messaging.topics import opened
 from shared.settings import Settings
+
+PIECE = 100
+"""Facts, each of up to a megabyte, that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,23 @@ class Fact:
     obstacle: str | None
 
 
-async def missing(service: str, pool: asyncpg.Pool, settings: Settings) -> list[Fact]:
-    """The facts on the topics that the journal lacks, in the order of each key. Changes nothing."""
+Hear = Callable[[Fact], None]
+"""Is told of facts one by one, for there may be more than fit into memory."""
+
+
+async def missing(service: str, pool: asyncpg.Pool, settings: Settings, hear: Hear) -> None:
+    """Tells the facts on the topics that the journal lacks, in the order of each key.
+
+    Changes nothing.
+    """
     async with _collected(service, pool, settings) as (connection, _):
-        return await _facts(connection)
+        await _tell(connection, hear)
 
 
 async def accept(
-    service: str, pool: asyncpg.Pool, settings: Settings, actor: str, because: str
-) -> list[Fact]:
-    """Copies them, ends the stop, and answers them; what has an obstacle is left, and is known.
+    service: str, pool: asyncpg.Pool, settings: Settings, actor: str, because: str, hear: Hear
+) -> None:
+    """Copies them, ends the stop, and tells them; what has an obstacle is left, and is known.
 
     From here on the journal is taken for whole: events may be appended.
     """
@@ -56,12 +66,11 @@ async def accept(
     server = await pool.fetchrow("SELECT * FROM this_server()")
     async with _collected(service, pool, settings) as (connection, comparison):
         await connection.execute("LOCK TABLE stream IN EXCLUSIVE MODE")
-        facts = await _facts(connection)
+        await _tell(connection, hear)
         await checkpoints.trust(connection, server)
         await _copy(connection, actor)
         await checkpoints.remember(connection, comparison.last)
         await stops.resume(connection, checkpoints.API, actor, because)
-    return facts
 
 
 @asynccontextmanager
@@ -95,7 +104,8 @@ CREATE TEMPORARY TABLE unknown (
 """
 
 # Of a record that was sent again only the first; of a compacted key only the newest, for what came
-# before it may be of a person who is erased. The others follow the key's last event without a gap.
+# before it may be of a person who is erased. The others follow the key's last event without a gap:
+# what comes after one that cannot be copied is left, too.
 _CLASSED = """
 CREATE TEMPORARY TABLE classed ON COMMIT DROP AS
 WITH once AS (
@@ -103,36 +113,52 @@ WITH once AS (
       FROM unknown AS u
      ORDER BY topic, key, sequence, id, number
 ),
-ranked AS (
-    SELECT o.*, coalesce(s.sequence, 0) AS head,
-           row_number() OVER (PARTITION BY topic, key, o.sequence ORDER BY o.number) AS claim,
-           dense_rank() OVER (PARTITION BY topic, key, o.sequence > coalesce(s.sequence, 0)
-                              ORDER BY o.sequence) AS nth,
-           o.sequence = max(o.sequence) OVER (PARTITION BY topic, key) AS newest
-      FROM once AS o
+counting AS (
+    SELECT *
+      FROM (SELECT *, sequence = max(sequence) OVER (PARTITION BY topic, key) AS newest FROM once)
+     WHERE newest OR NOT compacted
+),
+fitting AS (
+    SELECT c.*, coalesce(s.sequence, 0) AS head,
+           CASE WHEN c.sequence <= coalesce(s.sequence, 0)
+                  OR row_number() OVER (PARTITION BY topic, key, c.sequence ORDER BY c.number) > 1
+                THEN 'another event has its sequence'
+                WHEN row_number() OVER (PARTITION BY c.id ORDER BY c.number) > 1
+                THEN 'another event has its id'
+                WHEN octet_length(c.payload) > 512 * 1024
+                THEN 'it is larger than 512 KiB'
+                WHEN NOT pg_input_is_valid(c.payload, 'json')
+                THEN 'PostgreSQL does not take it for JSON'
+           END AS misfit
+      FROM counting AS c
       LEFT JOIN stream AS s USING (topic, key)
+),
+ranked AS (
+    SELECT *, row_number() OVER (PARTITION BY topic, key, misfit IS NULL ORDER BY sequence) AS nth
+      FROM fitting
 )
-SELECT r.*,
-       CASE WHEN r.claim > 1 OR r.sequence <= r.head
-            THEN 'another event has its sequence'
-            WHEN NOT r.compacted AND r.sequence <> r.head + r.nth
+SELECT *,
+       CASE WHEN misfit IS NOT NULL
+            THEN misfit
+            WHEN NOT compacted AND sequence <> head + nth
             THEN 'an event before it is missing'
        END AS obstacle
-  FROM ranked AS r
- WHERE r.newest OR NOT r.compacted
+  FROM ranked
 """
 
 
-async def _facts(connection: asyncpg.Connection) -> list[Fact]:
+async def _tell(connection: asyncpg.Connection, hear: Hear) -> None:
     await connection.execute(_CLASSED)
-    rows = await connection.fetch(
+    cursor = connection.cursor(
         """
         SELECT topic, key, sequence, id, type, "time", partition, "offset", payload, obstacle
           FROM classed
          ORDER BY topic, key, sequence, number
-        """
+        """,
+        prefetch=PIECE,
     )
-    return [Fact(**row) for row in rows]
+    async for row in cursor:
+        hear(Fact(**row))
 
 
 async def _copy(connection: asyncpg.Connection, actor: str) -> None:

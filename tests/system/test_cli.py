@@ -268,6 +268,7 @@ def test_what_is_on_kafka_is_what_the_journals_and_inboxes_say(aspire: Aspire) -
         time.sleep(0.2)
     assert "no difference" in verified.stdout, verified.stdout
     assert "lacks nothing" in aspire("reconcile", "membership").stdout
+    assert aspire.json("reconcile", "membership") == []
     report = aspire("report", "--json").stdout
     sent = aspire.json("republish")
     assert {each["service"] for each in sent} == {"membership", "scheduling", "cpd"}
@@ -313,6 +314,19 @@ def test_a_stop_is_ended_with_the_operators_reason_on_record(aspire: Aspire) -> 
     [stop] = run_sql(dsn, "SELECT resumed_by, resumed_because FROM stop WHERE reason = 'a test'")
     assert stop["resumed_by"].startswith("operator:")
     assert stop["resumed_because"] == "the column is there"
+
+
+@pytest.mark.usefixtures("up")
+def test_resuming_says_what_it_has_ended_and_what_still_stands(aspire: Aspire) -> None:
+    dsn = aspire.json("status")["services"]["cpd"]["database_url"]
+    run_sql(dsn, "INSERT INTO stop (part, reason) VALUES ('relay', 'no Kafka'), ('api', 'older')")
+    done = aspire("resume", "cpd", "--because", "a test asks")
+    assert done.returncode == 2
+    assert "ended the stop of relay, because a test asks" in done.stdout
+    assert "takes no command still: older" in done.stderr
+    [left] = run_sql(dsn, "SELECT part FROM stop WHERE resumed_at IS NULL")
+    assert left["part"] == "api"
+    run_sql(dsn, "UPDATE stop SET resumed_at = now() WHERE part = 'api'")
 
 
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:
