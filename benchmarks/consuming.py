@@ -26,6 +26,7 @@ from benchmarks.facts import (
     write,
 )
 from benchmarks.measure import Bench, Row, Spent
+from benchmarks.rebuilding import rebuilt
 from shared.messaging import cluster
 from shared.messaging.consumer import Consumer
 from shared.settings import Settings
@@ -34,6 +35,8 @@ IN_A_ROW = 200
 ONE_BY_ONE = 500
 """Messages of the reference that takes a transaction for each; it is too slow for all."""
 BATCH = 5_000
+LIMITS = {"statements": 0.02, "commits": 0.004, "wal_bytes": 1000}
+"""Several times what batches of 5,000 take: on a busy machine they are smaller."""
 
 
 async def consuming(bench: Bench) -> list[Row]:
@@ -49,18 +52,24 @@ async def consuming(bench: Bench) -> list[Row]:
         await cluster.create_topics(settings)
     await fill(of_mixed, mixed(schools, each))
     await fill(of_runs, runs(total // IN_A_ROW, IN_A_ROW))
-    ours, bare, in_a_row, single = await bench.alternate(
+    reporting: list[Spent] = []
+    ours, bare, in_a_row, single, again = await bench.alternate(
         lambda: _ours(bench, of_mixed, total),
         lambda: _bare(bench, of_mixed, total),
         lambda: _ours(bench, of_runs, total),
         lambda: _one_by_one(bench, of_mixed),
+        lambda: rebuilt(bench, of_mixed, total, reporting),
     )
     what = f"consumer: mixed events of {schools:,} keys"
     return [
-        Row(what, "events/s", "bare aiokafka loop, the same SQL", 0.9, ours, bare),
+        Row(what, "events/s", "bare aiokafka loop, the same SQL", 0.9, ours, bare, LIMITS),
         Row("consumer: 200 events of a key in a row", "events/s", "the row above", 0.5,
-            in_a_row, ours),
-        Row(what, "events/s", "FastStream, a transaction a message", 50, ours, single),
+            in_a_row, ours, LIMITS),
+        Row(what, "events/s", "FastStream, a transaction a message", 50, ours, single, LIMITS),
+        Row("rebuild of reporting from the log", "events/s", "consumer: mixed events", 0.8,
+            again, ours, LIMITS),
+        Row("rebuild of reporting from the log", "events/s", "reporting's consumer, the same log",
+            0.8, again, reporting, LIMITS),
     ]  # fmt: skip
 
 

@@ -3,12 +3,14 @@
 import asyncio
 import time
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from benchmarks.clicking import clicked
 from benchmarks.facts import TABLES, TOPIC, change, effects, fact, school, write
 from benchmarks.measure import Bench, Percentile, Row, Spent
 from shared.messaging import Transaction, cluster
@@ -18,9 +20,15 @@ from shared.messaging.relay import Relay
 from shared.settings import Settings
 
 RATES = (200, 500)
+CLICKS = 200
 SECONDS = 4
-UNMEASURED_SECONDS = 1
-"""At the beginning, while connections and plans are made."""
+UNMEASURED = 50
+"""Commands at the beginning, one after the other, while connections and plans are made."""
+
+LIMITS = {"statements": 20, "commits": 5}
+"""Of an event that comes alone, through both services; it is less the more come at once."""
+
+OF_A_CLICK = {"statements": 60}
 
 REFERENCE = "a bare loop: commit, produce, consume, commit"
 
@@ -30,14 +38,20 @@ async def latency(bench: Bench) -> list[Row]:
     rows: list[Row] = []
     for rate in RATES:
         what = f"commit to effect in another service, {rate} events/s"
-        ours, bare = await bench.alternate(
-            lambda rate=rate: _ours(bench, rate),  # type: ignore[misc]
-            lambda rate=rate: _bare(bench, rate),  # type: ignore[misc]
-        )
+        works = [partial(_ours, bench, rate), partial(_bare, bench, rate)]
+        if rate == CLICKS:
+            works.append(partial(clicked, bench, rate))
+        ours, bare, *clicks = await bench.alternate(*works)
         rows += [
-            Percentile(f"{what}, p50", "ms", REFERENCE, 2, ours, bare, percent=50),
-            Percentile(f"{what}, p99", "ms", REFERENCE, 3, ours, bare, percent=99),
+            Percentile(f"{what}, p50", "ms", REFERENCE, 2, ours, bare, LIMITS, percent=50),
+            Percentile(f"{what}, p99", "ms", REFERENCE, 3, ours, bare, LIMITS, percent=99),
         ]
+        rows += [
+            Percentile(f"click to row of the report, {rate}/s, p{percent}", "ms", REFERENCE, 15,
+                       clicks, bare, OF_A_CLICK, percent=percent)
+            for clicks in clicks
+            for percent in (50, 99)
+        ]  # fmt: skip
     return rows
 
 
@@ -53,6 +67,10 @@ class Watch:
 
     def took_effect(self, key: UUID) -> None:
         self.milliseconds.append((time.perf_counter() - self._committed[key]) * 1000)
+
+    async def until(self, count: int) -> None:
+        while len(self.milliseconds) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
 
 
 class Watched(Consumer):
@@ -70,9 +88,13 @@ async def _ours(bench: Bench, rate: int) -> Spent:
     settings = Settings(kafka=bench.kafka, topic_prefix=f"b{uuid4().hex[:8]}.")
     await cluster.create_topics(settings)
     watch = Watch()
-    async with bench.database("membership") as publisher, bench.database("cpd") as subscriber:
+    async with (
+        bench.database("membership") as publisher,
+        bench.workers(publisher) as workers,
+        bench.database("cpd") as subscriber,
+    ):
         await subscriber.execute(TABLES)
-        relay = Relay("membership", publisher, settings)
+        relay = Relay("membership", workers, settings)
         consumer = Watched("cpd", effects(), subscriber, settings)
         consumer.watch = watch
 
@@ -147,17 +169,20 @@ async def _steadily(
     """Begins so many commands a second, whether or not earlier ones are through."""
     total = rate * SECONDS
     commands: list[asyncio.Task[None]] = []
+    for number in range(UNMEASURED):
+        await command(school(total + number))
+        await watch.until(number + 1)
+    watch.milliseconds.clear()
     async with bench.measured(total) as spent:
         begun = time.perf_counter()
         for number in range(total):
             await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
             commands.append(asyncio.create_task(command(school(number))))
         await asyncio.gather(*commands)
-        while len(watch.milliseconds) < total:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await watch.until(total)
     for task in tasks:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    spent.milliseconds = watch.milliseconds[rate * UNMEASURED_SECONDS :]
+    spent.milliseconds = watch.milliseconds
     return spent

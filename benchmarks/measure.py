@@ -14,6 +14,7 @@ import asyncpg
 import psutil
 
 from shared.database import create_pool, migrate
+from shared.service import WORKERS_CONNECTIONS
 from tests.conftest import trust
 from tests.infra import Infra
 
@@ -199,6 +200,19 @@ class Bench:
         finally:
             await pool.close()
             await self._admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    @asynccontextmanager
+    async def workers(self, pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Pool]:
+        """More connections to a pool's database, as a service has them for relay and consumer."""
+        dsn = await self.dsn_of(pool)
+        workers = await create_pool(dsn, "bench", max_size=WORKERS_CONNECTIONS)
+        try:
+            yield workers
+        finally:
+            await workers.close()
+
+    async def dsn_of(self, pool: asyncpg.Pool) -> str:
+        return self._dsn(await pool.fetchval("SELECT current_database()"))
 
     def _dsn(self, name: str) -> str:
         return urlunsplit(urlsplit(self._infra.admin_dsn)._replace(path=f"/{name}"))

@@ -23,6 +23,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from benchmarks.http import Connection, connect, request
 from benchmarks.measure import Bench, Row, Spent
 from shared.clock import FixedClock
 from shared.service import Running, load
@@ -38,8 +39,7 @@ LISTED = 100
 LISTS = 60
 """Pages that each client reads."""
 
-Ask = Callable[[bytes], Awaitable[None]]
-Connect = Callable[[], Awaitable[Ask]]
+Connect = Callable[[], Awaitable[Connection]]
 
 
 async def serving(bench: Bench) -> list[Row]:
@@ -103,21 +103,21 @@ class Stage:
         token = self.world.token()
 
         async def client(number: int) -> None:
-            ask = await connect()
+            connection = await connect()
             for day in days[number::CLIENTS]:
                 for person in self.people[:PLACES]:
                     body = json.dumps({"person_id": str(person), "school_id": str(self.school)})
-                    await ask(_request("POST", day["day_id"], token, body))
+                    await connection.ask(_request("POST", day["day_id"], token, body))
 
         return await _measured(bench, client, CLIENTS * DAYS * PLACES)
 
     async def listed(self, bench: Bench, connect: Connect) -> Spent:
-        request = _request("GET", self.full, self.world.token(), "")
+        asked = _request("GET", self.full, self.world.token(), "")
 
         async def client(_: int) -> None:
-            ask = await connect()
+            connection = await connect()
             for _ in range(LISTS):
-                await ask(request)
+                await connection.ask(asked)
 
         return await _measured(bench, client, CLIENTS * LISTS)
 
@@ -130,11 +130,11 @@ async def _measured(bench: Bench, client: Callable[[int], Awaitable[None]], tota
 
 @asynccontextmanager
 async def _heard(pool: asyncpg.Pool) -> AsyncIterator[list[str]]:
-    """The statements of the work inside, without those that begin, end and reset."""
+    """The statements of the work inside, without those that begin and end it."""
     heard: list[str] = []
 
     def hear(record: Any) -> None:
-        if not record.query.startswith(("BEGIN", "COMMIT", "SELECT pg_advisory_unlock_all")):
+        if not record.query.startswith(("BEGIN", "COMMIT")):
             heard.append(record.query)
 
     async with pool.acquire() as connection:  # which the pool gives out next, too
@@ -144,46 +144,29 @@ async def _heard(pool: asyncpg.Pool) -> AsyncIterator[list[str]]:
         connection.remove_query_logger(hear)
 
 
-def _request(method: str, day_id: str, headers: dict[str, str], body: str) -> bytes:
-    sent = headers | {
-        "Host": "bench",
-        "Content-Type": "application/json",
-        "Idempotency-Key": str(uuid4()),
-        "Content-Length": str(len(body)),
-    }
-    lines = [f"{method} /network-days/{day_id}/places HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in sent.items()]
-    return ("\r\n".join(lines) + "\r\n\r\n" + body).encode()
+def _request(method: str, day_id: str, token: dict[str, str], body: str) -> bytes:
+    headers = token | {"Idempotency-Key": str(uuid4())}
+    return request(method, f"/network-days/{day_id}/places", headers, body)
 
 
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[Connect]:
-    """uvicorn on a port of its own; gives what connects to it: a client of the bare protocol."""
+    """uvicorn on a port of its own; gives what connects to it."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     working = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    writers: list[asyncio.StreamWriter] = []
+    made: list[Connection] = []
 
-    async def connect() -> Ask:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writers.append(writer)
+    async def connected() -> Connection:
+        made.append(await connect(port))
+        return made[-1]
 
-        async def ask(request: bytes) -> None:
-            writer.write(request)
-            head = (await reader.readuntil(b"\r\n\r\n")).lower()
-            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
-            body = await reader.readexactly(length)
-            if not head.startswith(b"http/1.1 20"):
-                raise RuntimeError(body.decode())
-
-        return ask
-
-    yield connect
-    for writer in writers:
-        writer.close()
+    yield connected
+    for connection in made:
+        connection.close()
     server.should_exit = True
     await working
 

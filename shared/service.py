@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 import asyncpg
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
 from shared import telemetry
+from shared.changes import Changes
 from shared.clock import Clock, SystemClock
 from shared.database import create_pool, migrations_of
 from shared.messaging import Effects, checkpoints, cluster
@@ -39,6 +39,8 @@ HOUSEKEEPING_EVERY = timedelta(hours=1)
 VERIFYING_TRIED_EVERY = timedelta(minutes=5)
 GRACEFUL_SECONDS = 5
 BACKLOG = 2048
+WORKERS_CONNECTIONS = 3
+"""Of relay, consumer and its alarm, beside those that the requests share."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers and clients keep an idle connection, so that they close it and no
 request meets one that is just being closed."""
@@ -88,15 +90,20 @@ class Running:
         pool: asyncpg.Pool,
         parts: Sequence[str] | None = None,
         clock: Clock | None = None,
+        workers: asyncpg.Pool | None = None,
     ) -> None:
+        """`workers` are connections for relay and consumer alone: no rush of requests may hold up
+        what has been committed already."""
+        workers = workers or pool
         self.service = service
         self.parts = service.parts if parts is None else tuple(parts)
         self._pool = pool
         self._clock = clock or SystemClock()
-        self.relay = Relay(service.name, pool, settings) if "relay" in self.parts else None
+        self.relay = Relay(service.name, workers, settings) if "relay" in self.parts else None
+        self.changes = Changes()
         wake: Callable[[], None] = self.relay.wake if self.relay else (lambda: None)
         self.consumer = (
-            Consumer(service.name, service.effects, pool, settings, wake)
+            Consumer(service.name, service.effects, workers, settings, wake, took=self.changes.tell)
             if "consumer" in self.parts
             else None
         )
@@ -115,6 +122,7 @@ class Running:
                     settings.issuer, settings.audience, settings.jwks_url
                 ),
                 wake=wake,
+                changes=self.changes,
             ),
             title=self.service.title,
             routers=[self.service.router] if "api" in self.parts else [],
@@ -232,15 +240,18 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
     """
     listening = _listen(settings)
     telemetry.configure(service.name, settings)
-    pool = await create_pool(
-        settings.database_url(service.name),
-        f"aspire {service.name}",
-        min_size=0,
-        max_size=settings.pool_max_size,
-        statement_timeout_seconds=settings.statement_timeout_seconds,
-        transaction_timeout_seconds=settings.transaction_timeout_seconds,
-    )
-    running = Running(service, settings, pool, parts)
+    pool, workers = [
+        await create_pool(
+            settings.database_url(service.name),
+            f"aspire {service.name}",
+            min_size=0,
+            max_size=max_size,
+            statement_timeout_seconds=settings.statement_timeout_seconds,
+            transaction_timeout_seconds=settings.transaction_timeout_seconds,
+        )
+        for max_size in (settings.pool_max_size, WORKERS_CONNECTIONS)
+    ]
+    running = Running(service, settings, pool, parts, workers=workers)
     spare_the_collector()
     server = _Server(
         uvicorn.Config(
@@ -249,18 +260,19 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
             access_log=False,
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
-        )
+        ),
+        running.changes,
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, partial(setattr, server, "should_exit", True))
+        loop.add_signal_handler(number, server.leave)
     try:
         async with running.working():
             log.info("%s runs %s", service.name, ", ".join(running.parts))
             await server.serve([listening])
     finally:
         with suppress(TimeoutError):
-            await asyncio.wait_for(pool.close(), 2)
+            await asyncio.wait_for(asyncio.gather(pool.close(), workers.close()), 2)
         telemetry.flush()
 
 
@@ -288,6 +300,15 @@ def spare_the_collector() -> None:
 
 class _Server(uvicorn.Server):
     """uvicorn, which leaves the signals to `run`: the other parts end after the last request."""
+
+    def __init__(self, config: uvicorn.Config, changes: Changes) -> None:
+        super().__init__(config)
+        self._changes = changes
+
+    def leave(self) -> None:
+        """Takes no more requests, and ends those that wait for changes."""
+        self.should_exit = True
+        self._changes.end()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:

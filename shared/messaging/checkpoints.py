@@ -170,15 +170,19 @@ async def checkpoint(pool: asyncpg.Pool, service: str) -> Checkpoint:
 
 async def remember(connection: asyncpg.Connection, last: Checkpoint) -> None:
     """Moves the checkpoint on; never backwards, for another relay may have noted a later one."""
-    await connection.executemany(
+    last = dict(sorted(last.items()))
+    await connection.execute(
         """
         INSERT INTO checkpoint AS c (topic, partition, "offset", event_id)
-        VALUES ($1, $2, $3, $4)
+        SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::uuid[])
         ON CONFLICT (topic, partition) DO UPDATE
            SET "offset" = excluded."offset", event_id = excluded.event_id
          WHERE c."offset" < excluded."offset"
         """,
-        [(*of, *at) for of, at in sorted(last.items())],
+        [topic for topic, _ in last],
+        [partition for _, partition in last],
+        [offset for offset, _ in last.values()],
+        [event_id for _, event_id in last.values()],
     )
 
 

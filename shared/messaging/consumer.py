@@ -60,7 +60,10 @@ class Consumer:
         settings: Settings,
         appended: Callable[[], None] = lambda: None,
         client: Client | None = None,
+        *,
+        took: Callable[[], None] = lambda: None,
     ) -> None:
+        """`appended` is called after a batch that caused events, `took` after every batch."""
         self.trouble: str | None = "has not begun"
         self.alarms: list[str] = []
         self.passed_over: Counter[str] = Counter()
@@ -70,6 +73,7 @@ class Consumer:
         self._settings = settings
         self._client = client or Client()
         self._appended = appended
+        self._took = took
         self._stopping = asyncio.Event()
         self._positions = Positions(pool, settings)
         self._seeking = asyncio.Lock()
@@ -233,6 +237,7 @@ class Consumer:
     async def _done(self, outcome: Outcome) -> None:
         self._positions.took(outcome.ends)
         self._tell(None)
+        self._took()
         if outcome.appended:
             await faults.reach("after_commit_before_wake")
             self._appended()

@@ -54,6 +54,7 @@ class Relay:
         self._refilling = refilling
         self._stopped_by = (API,) if refilling else (API, RELAY)
         self._settled = False
+        self._may_be_more = False
         self._newest: dict[Partition, int] = {}
         """The offset up to which Kafka has acknowledged each partition to this relay."""
         self._sent: UUID | None = None
@@ -85,6 +86,8 @@ class Relay:
             if self._settled or await self.settle():
                 while await self.send_batch():
                     self._tell(None)
+                    if not self._may_be_more:
+                        return  # what else there is to know can wait for the next poll
                 if await self.settle():
                     self._tell(None)
         except (KafkaError, *AWAY) as error:
@@ -151,7 +154,9 @@ class Relay:
             async with acquire(self._pool) as connection, connection.transaction():
                 await limit(connection, self._settings.relay_delivery_seconds + MARGIN_SECONDS)
                 shards = await self._own_shards(connection)
-                rows = await self._read(connection, shards)
+                of_each = max(1, self._settings.relay_batch // max(1, len(shards)))
+                rows = await self._read(connection, shards, of_each) if shards else []
+                self._may_be_more = len(shards) == SHARDS_AT_A_TIME or len(rows) >= of_each
                 if not rows:
                     return 0
                 await faults.reach("before_send")
@@ -197,7 +202,9 @@ class Relay:
             )
         return [row["shard"] for row in rows]
 
-    async def _read(self, connection: asyncpg.Connection, shards: Sequence[int]) -> list[Outgoing]:
+    async def _read(
+        self, connection: asyncpg.Connection, shards: Sequence[int], of_each: int
+    ) -> list[Outgoing]:
         rows = await connection.fetch(
             """
             SELECT o.shard, o.position, e.id, e.topic, e.key, e.sequence, e.type,
@@ -213,7 +220,7 @@ class Relay:
              ORDER BY o.shard, o.position
             """,
             shards,
-            max(1, self._settings.relay_batch // max(1, len(shards))),
+            of_each,
         )
         return [Outgoing(*row) for row in rows]
 

@@ -1,13 +1,14 @@
 """What the routes of a service share, and the dependencies that hand it to them."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, cast
 
 import asyncpg
 from fastapi import Depends, Request
 
+from shared.changes import Changes
 from shared.clock import Clock
 from shared.database import acquire
 from shared.settings import Settings
@@ -16,7 +17,8 @@ from shared.web.auth import Authenticator
 
 @dataclass(frozen=True, kw_only=True)
 class Context:
-    """Kept at `app.state.context`. `wake` tells the relay that there is something to send."""
+    """Kept at `app.state.context`. `wake` tells the relay that there is something to send;
+    `changes` are told where the consumer works in the same process, and its end in any case."""
 
     service: str
     settings: Settings
@@ -24,6 +26,7 @@ class Context:
     clock: Clock
     authenticator: Authenticator
     wake: Callable[[], None]
+    changes: Changes = field(default_factory=Changes)
 
 
 def context_of(request: Request) -> Context:

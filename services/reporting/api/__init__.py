@@ -2,8 +2,9 @@
 
 from fastapi import APIRouter
 
-from services.reporting.api import page, reports
+from services.reporting.api import changes, page, reports
 
 router = APIRouter()
 router.include_router(reports.router)
+router.include_router(changes.router)
 router.include_router(page.router)

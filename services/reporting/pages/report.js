@@ -13,6 +13,7 @@ let shown = { path: null, etag: null };
 let freshAt = null;
 let timer = null;
 let asking = 0;
+let listening = false;
 
 class Problem extends Error {
   constructor(status, detail) {
@@ -115,11 +116,25 @@ async function look(mine) {
       shown = { path, etag: answer.headers.get("ETag") };
     }
     isFresh();
+    if (!listening) listen();
   } catch (error) {
     if (mine === asking) failed(error);
     return;
   }
   if (!document.hidden) timer = setTimeout(() => look(mine), EVERY_MS);
+}
+
+// The service says at once when figures may have changed. Where it cannot, the timer asks.
+async function listen() {
+  listening = true;
+  try {
+    const told = (await get("/changes")).body.getReader();
+    while (!(await told.read()).done) if (!document.hidden && choices) await look(asking);
+  } catch {
+    // look() says what is wrong
+  } finally {
+    listening = false;
+  }
 }
 
 function isFresh() {

@@ -1,0 +1,156 @@
+"""From a click to the row of the report: a day is scheduled over HTTP, and a client that listens
+has it in its report, through two services that run as processes of their own."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+
+from benchmarks.http import Connection, connect, request
+from benchmarks.measure import Bench, Spent
+from shared.clock import FixedClock, ProgrammeYear, SystemClock
+from shared.messaging import cluster
+from shared.settings import Settings
+from shared.web import LocalIssuer
+from tests.service.scheduling.world import NOW, World, day_body
+
+SECONDS = 4
+UNMEASURED = 20
+CONNECTIONS = 16
+READY_SECONDS = 60
+
+
+async def clicked(bench: Bench, rate: int) -> Spent:
+    """Milliseconds from each click to the report that shows it, at so many clicks a second."""
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        settings = Settings(home=home, kafka=bench.kafka, topic_prefix=f"b{uuid4().hex[:8]}.")
+        await cluster.create_topics(settings)
+        deciding = await stack.enter_async_context(bench.database("scheduling"))
+        telling = await stack.enter_async_context(bench.database("reporting"))
+        issuer = LocalIssuer(settings.local_keys)
+        unused = await stack.enter_async_context(httpx.AsyncClient())
+        world = World(deciding, unused, issuer, FixedClock(NOW), "")
+        day = day_body(await world.network(), date=SystemClock().today())
+        scheduling, reporting = [
+            await stack.enter_async_context(_running(bench, settings, name, pool))
+            for name, pool in (("scheduling", deciding), ("reporting", telling))
+        ]
+        browser = Browser(reporting, world.token())
+        listening = asyncio.create_task(browser.listen())
+        stack.callback(listening.cancel)
+        office = [await connect(scheduling) for _ in range(CONNECTIONS)]
+        return await _click(
+            bench, rate, office, world.token(), json.dumps(day, default=str), browser
+        )
+
+
+class Browser:
+    """What the page does: asks for the report when it is told that there may be another."""
+
+    def __init__(self, port: int, token: dict[str, str]) -> None:
+        self._port = port
+        self._token = token
+        self._clicked: list[float] = []
+        self.milliseconds: list[float] = []
+
+    def click(self) -> None:
+        self._clicked.append(time.perf_counter())
+
+    async def listen(self) -> None:
+        year = ProgrammeYear.of(SystemClock().today())
+        asked = request("GET", f"/reports/{year}", self._token)
+        asking = await connect(self._port)
+        stream = await connect(self._port)
+        async for line in stream.listen(request("GET", "/changes", self._token)):
+            if b"change" in line:
+                report = json.loads(await asking.ask(asked))
+                now, shown = time.perf_counter(), len(self.milliseconds)
+                days = report["network_days"]["scheduled"]
+                self.milliseconds += [
+                    (now - clicked) * 1000 for clicked in self._clicked[shown:days]
+                ]
+
+    async def until(self, count: int) -> None:
+        while len(self.milliseconds) < count:  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+
+
+async def _click(
+    bench: Bench, rate: int, office: list[Connection], token: dict[str, str], day: str,
+    browser: Browser,
+) -> Spent:  # fmt: skip
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for connection in office:
+        free.put_nowait(connection)
+
+    async def click() -> None:
+        browser.click()
+        connection = await free.get()
+        headers = token | {"Idempotency-Key": str(uuid4())}
+        await connection.ask(request("POST", "/network-days", headers, day))
+        free.put_nowait(connection)
+
+    for number in range(UNMEASURED):
+        await click()
+        await browser.until(number + 1)
+    clicks: list[asyncio.Task[None]] = []
+    total = rate * SECONDS
+    async with bench.measured(total) as spent:
+        begun = time.perf_counter()
+        for number in range(total):
+            await asyncio.sleep(max(0.0, begun + number / rate - time.perf_counter()))
+            clicks.append(asyncio.create_task(click()))
+        await asyncio.gather(*clicks)
+        await browser.until(UNMEASURED + total)
+    spent.milliseconds = browser.milliseconds[UNMEASURED:]
+    return spent
+
+
+@asynccontextmanager
+async def _running(
+    bench: Bench, settings: Settings, name: str, pool: asyncpg.Pool
+) -> AsyncIterator[int]:
+    """A service as a process of its own; gives its port once it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "deploy.cli", "run", name,
+        env=os.environ | {
+            "ASPIRE_HOME": str(settings.home),
+            "ASPIRE_KAFKA": settings.kafka,
+            "ASPIRE_TOPIC_PREFIX": settings.topic_prefix,
+            "ASPIRE_HTTP_PORT": str(port),
+            f"ASPIRE_{name.upper()}_DATABASE_URL": await bench.dsn_of(pool),
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        async with asyncio.timeout(READY_SECONDS):
+            while not await _ready(port):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        yield port
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def _ready(port: int) -> bool:
+    try:
+        connection = await connect(port)
+        await connection.ask(request("GET", "/health/ready", {}))
+    except (OSError, RuntimeError):
+        return False
+    connection.close()
+    return True
