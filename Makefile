@@ -42,8 +42,8 @@ types: $(INSTALLED) ## check the types
 chaos: $(INSTALLED) ## kill processes under load, then look for differences (KILLS=50, SEED=1, KEEP=1)
 	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(KEEP),--keep)
 
-bench: $(INSTALLED) ## measure beside references, in ten minutes (RUNS=5, EVENTS=120000, ONLY=relay)
-	$(BIN)/python -m benchmarks $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) $(addprefix --only ,$(ONLY))
+bench: $(INSTALLED) ## measure beside references, in ten minutes (RUNS=5, EVENTS=120000, GROWTH=1000000, ONLY=relay)
+	$(BIN)/python -m benchmarks $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(GROWTH),--growth $(GROWTH)) $(addprefix --only ,$(ONLY))
 
 docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event models
 	$(BIN)/python -m deploy.docs

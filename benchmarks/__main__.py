@@ -12,10 +12,12 @@ from rich.console import Console
 
 from benchmarks.appending import appending
 from benchmarks.consuming import consuming
+from benchmarks.growing import growing
 from benchmarks.importing import importing
 from benchmarks.latency import latency
 from benchmarks.measure import COUNTING, Bench, Row
 from benchmarks.relaying import relaying
+from benchmarks.remembering import remembering
 from benchmarks.report import table, write
 from benchmarks.serving import serving
 from shared.service import spare_the_collector
@@ -28,6 +30,8 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "latency": latency,
     "http": serving,
     "import": importing,
+    "growth": growing,
+    "memory": remembering,
 }
 
 
@@ -36,6 +40,9 @@ async def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=_count, default=5, help="of each, alternating; default 5")
     parser.add_argument("--events", type=_count, default=120_000, help="to consume; 120,000")
+    parser.add_argument(
+        "--growth", type=_count, default=1_000_000, help="of answers and memory; 1,000,000"
+    )
     parser.add_argument("--only", choices=GROUPS, action="append", help="this group alone")
     arguments = parser.parse_args()
     console, rows = Console(width=max(150, Console().width)), []
@@ -44,7 +51,7 @@ async def main() -> int:
     async with Infra(COUNTING) as infra:
         admin = await asyncpg.connect(infra.admin_dsn)
         await admin.execute("CREATE EXTENSION pg_stat_statements")
-        bench = Bench(infra, admin, arguments.runs, arguments.events)
+        bench = Bench(infra, admin, arguments.runs, arguments.events, arguments.growth)
         for name in arguments.only or GROUPS:
             begun = time.perf_counter()
             rows += await GROUPS[name](bench)

@@ -3,21 +3,17 @@ has it in its report, through two services that run as processes of their own.""
 
 import asyncio
 import json
-import os
-import socket
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import httpx
 
 from benchmarks.http import Connection, connect, request
 from benchmarks.measure import Bench, Spent
+from benchmarks.processes import running
 from shared.clock import FixedClock, ProgrammeYear, SystemClock
 from shared.messaging import cluster
 from shared.settings import Settings
@@ -27,7 +23,6 @@ from tests.service.scheduling.world import NOW, World, day_body
 SECONDS = 4
 UNMEASURED = 20
 CONNECTIONS = 16
-READY_SECONDS = 60
 
 
 async def clicked(bench: Bench, rate: int) -> Spent:
@@ -43,7 +38,7 @@ async def clicked(bench: Bench, rate: int) -> Spent:
         world = World(deciding, unused, issuer, FixedClock(NOW), "")
         day = day_body(await world.network(), date=SystemClock().today())
         scheduling, reporting = [
-            await stack.enter_async_context(_running(bench, settings, name, pool))
+            (await stack.enter_async_context(running(bench, settings, name, pool))).port
             for name, pool in (("scheduling", deciding), ("reporting", telling))
         ]
         browser = Browser(reporting, world.token())
@@ -113,44 +108,5 @@ async def _click(
             clicks.append(asyncio.create_task(click()))
         await asyncio.gather(*clicks)
         await browser.until(UNMEASURED + total)
-    spent.milliseconds = browser.milliseconds[UNMEASURED:]
+    spent.samples = browser.milliseconds[UNMEASURED:]
     return spent
-
-
-@asynccontextmanager
-async def _running(
-    bench: Bench, settings: Settings, name: str, pool: asyncpg.Pool
-) -> AsyncIterator[int]:
-    """A service as a process of its own; gives its port once it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "deploy.cli", "run", name,
-        env=os.environ | {
-            "ASPIRE_HOME": str(settings.home),
-            "ASPIRE_KAFKA": settings.kafka,
-            "ASPIRE_TOPIC_PREFIX": settings.topic_prefix,
-            "ASPIRE_HTTP_PORT": str(port),
-            f"ASPIRE_{name.upper()}_DATABASE_URL": await bench.dsn_of(pool),
-        },
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(READY_SECONDS):
-            while not await _ready(port):  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
-        yield port
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-async def _ready(port: int) -> bool:
-    try:
-        connection = await connect(port)
-        await connection.ask(request("GET", "/health/ready", {}))
-    except (OSError, RuntimeError):
-        return False
-    connection.close()
-    return True

@@ -184,5 +184,5 @@ async def _steadily(
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    spent.milliseconds = watch.milliseconds
+    spent.samples = watch.milliseconds
     return spent

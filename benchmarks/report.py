@@ -36,11 +36,16 @@ def table(rows: list[Row], runs: int) -> Table:
             f"{row.value(row.ours):,.{digits}f} {row.unit}",
             f"{row.value(row.theirs):,.{digits}f}",
             ratio if row.reached else f"[bold red]{ratio}[/]",
-            f"{'≤' if row.less_is_better else '≥'} {row.wanted:g}",
+            _wanted(row),
             f"{ours[0]:.2f} + {ours[1]:.2f} / {theirs[0]:.2f} + {theirs[1]:.2f}",
             f"{counts['statements']:.3f} / {counts['commits']:.4f} / {counts['wal_bytes']:.0f}",
         )
     return shown
+
+
+def _wanted(row: Row) -> str:
+    enough = "" if row.enough is None else f" or {row.enough:g} {row.unit}"
+    return f"{'≤' if row.less_is_better else '≥'} {row.wanted:g}{enough}"
 
 
 def write(rows: list[Row], bench: Bench) -> Path:
@@ -53,6 +58,7 @@ def write(rows: list[Row], bench: Bench) -> Path:
         "at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "runs": bench.runs,
         "events": bench.events,
+        "growth": bench.growth,
         "machine": {
             "cores": os.cpu_count(),
             "load": os.getloadavg()[0],
@@ -72,7 +78,8 @@ def _written(row: Row) -> dict[str, Any]:
         "beside": row.reference,
         "unit": row.unit,
         "ratio": round(row.ratio, 3),
-        "wanted": row.wanted,
+        "wanted": _wanted(row),
+        "reached": row.reached,
         "limits": row.limits,
         **{
             side: {
