@@ -23,14 +23,23 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
         """Ends it without sending what it still holds, for which `stop()` would wait.
 
         Its connections go first, so that requests in flight fail at once. aiokafka has no public
-        way.
+        way, and would log its own futures, which nobody else can await, as errors.
         """
         self._closed = True
         with suppress(Exception):
             async with asyncio.timeout(5):
                 await self.client.close()
                 await self._sender.close()
-        self._message_accumulator.fail_all(KafkaError("the producer was abandoned"))
+        held = self._message_accumulator
+        waiting = [batch for batches in held._batches.values() for batch in batches]  # noqa: SLF001
+        held._pending_batches.update(waiting)  # noqa: SLF001 - a batch that ends is taken out there
+        held.fail_all(KafkaError("the producer was abandoned"))
+        futures = [batch._drain_waiter for batch in waiting]  # noqa: SLF001
+        if self._txn_manager is not None:
+            futures.append(self._txn_manager._transaction_waiter)  # noqa: SLF001
+        for future in futures:
+            if future is not None and future.done():
+                future.exception()
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,10 @@
 """From one database to another over real Kafka: every event once, each key in order."""
 
+import gc
 from uuid import uuid4
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
@@ -198,7 +200,9 @@ async def test_the_consumer_stops_when_the_fault_is_ours_until_it_is_resumed(flo
         await eventually(lambda: _well(consumer))
 
 
-async def test_while_the_broker_is_away_events_wait_in_the_outbox(flow: Flow, infra: Infra) -> None:
+async def test_while_the_broker_is_away_events_wait_in_the_outbox(
+    flow: Flow, infra: Infra, caplog: pytest.LogCaptureFixture
+) -> None:
     flow.settings = flow.settings.model_copy(update={"relay_delivery_seconds": 2})
     relay, consumer = flow.relay(), flow.consumer()
     async with working(relay), working(consumer):
@@ -215,6 +219,8 @@ async def test_while_the_broker_is_away_events_wait_in_the_outbox(flow: Flow, in
         await flow.until_ledger_has(5, within_seconds=60)
         await eventually(lambda: _well(relay))
     assert await flow.count() == 5
+    gc.collect()
+    assert [record for record in caplog.records if record.name == "asyncio"] == []
 
 
 async def test_while_the_database_is_away_the_consumer_waits_and_parks_nothing(
