@@ -13,6 +13,7 @@ from shared.events import TOPICS
 from shared.messaging import faults
 from shared.messaging.client import Client, Producer
 from shared.messaging.partitioning import partition_of
+from shared.messaging.positions import Partition
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
 
@@ -21,17 +22,29 @@ log = logging.getLogger(__name__)
 BATCH_BYTES = 256 * 1024
 """Of what goes to a partition at once, unless one event alone is larger; a topic takes 1 MiB."""
 
+COMPACTED = frozenset(topic.name for topic in TOPICS.values() if topic.compacted)
+
 TOGETHER = 500
 """Events put into batches before others of this process have their turn."""
 
 
-@dataclass(slots=True)
-class Acknowledged:
-    """An event that all in-sync replicas have, and where. Made by the thousand, so not frozen."""
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """Where a batch of a partition is: the offsets of its first and last event, and the last."""
 
+    partition: Partition
+    first: int
+    last: int
     event: Outgoing
-    partition: int
-    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The `events` that all in-sync replicas have, without a gap within their shard, and where all
+    batches are that Kafka has."""
+
+    events: Sequence[Outgoing] = ()
+    landed: Sequence[Landed] = ()
 
 
 Delivery = tuple[Sequence[Outgoing], "asyncio.Future[RecordMetadata]"]
@@ -50,26 +63,23 @@ class Producers:
 
     async def send(
         self, events: Sequence[Outgoing]
-    ) -> tuple[list[Acknowledged], KafkaError | TimeoutError | None]:
+    ) -> tuple[Acknowledged, KafkaError | TimeoutError | None]:
         """Sends events in their order and awaits the acknowledgements.
 
-        Answers those acknowledged without a gap within their shard, and the failure that ended
-        the batch, if one did.
+        Answers what was acknowledged, and the failure that ended the batch, if one did.
         """
         deliveries: list[Delivery] = []
         failure: KafkaError | TimeoutError | None = None
         try:
             async with asyncio.timeout(self._settings.relay_delivery_seconds):
-                await self._deliver_plain(
-                    [event for event in events if not TOPICS[event.topic].compacted], deliveries
-                )
-                await self._deliver_fencing(
-                    [event for event in events if TOPICS[event.topic].compacted], deliveries
-                )
+                compacted = [event for event in events if event.topic in COMPACTED]
+                plain = [event for event in events if event.topic not in COMPACTED]
+                await self._deliver_plain(plain if compacted else events, deliveries)
+                await self._deliver_fencing(compacted, deliveries)
         except (KafkaError, TimeoutError, OSError) as error:
             failure = error if isinstance(error, KafkaError | TimeoutError) else KafkaError(error)
         acknowledged = _acknowledged(events, deliveries)
-        if failure is None and len(acknowledged) < len(events):
+        if failure is None and len(acknowledged.events) < len(events):
             failure = KafkaError("Kafka refused a part of a batch")
         if failure is not None:
             await self.abandon()
@@ -139,7 +149,7 @@ class Producers:
         sent: list[Delivery] = []
         await self._fencing.begin_transaction()
         await self._deliver(self._fencing, events, sent)
-        if len(_acknowledged(events, sent)) < len(events):
+        if len(_acknowledged(events, sent).events) < len(events):
             raise KafkaError("Kafka refused a part of a transaction")
         await faults.reach("after_send_before_transaction_ends")
         await self._fencing.commit_transaction()
@@ -151,14 +161,16 @@ class Producers:
         """Notes each delivery as it is begun, so that a deadline forgets none."""
         begun = len(deliveries)
         filling: dict[tuple[str, int], tuple[BatchBuilder, list[Outgoing]]] = {}
-        counts: dict[str, int] = {}
+        topics: dict[str, tuple[str, int]] = {}
         for number, event in enumerate(events, 1):
             if number % TOGETHER == 0:
                 await asyncio.sleep(0)
-            topic, key = self._settings.topic_prefix + event.topic, event.key.encode()
-            if topic not in counts:
-                counts[topic] = len(await producer.partitions_for(topic))
-            of = (topic, partition_of(key, counts[topic]))
+            if event.topic not in topics:
+                name = self._settings.topic_prefix + event.topic
+                topics[event.topic] = name, len(await producer.partitions_for(name))
+            topic, partitions = topics[event.topic]
+            key = event.key.encode()
+            of = (topic, partition_of(key, partitions))
             content = {
                 "timestamp": int(event.recorded_at.timestamp() * 1000),
                 "key": key,
@@ -196,20 +208,20 @@ def _look_at(result: "asyncio.Future[RecordMetadata]") -> None:
         result.exception()
 
 
-def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) -> list[Acknowledged]:
-    """Those that Kafka has, up to the first of their shard that it may not have."""
-    has: dict[int, Acknowledged] = {}
+def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) -> Acknowledged:
+    """What Kafka has: of each shard's events those up to the first that it may not have."""
+    has: set[int] = set()
+    landed: list[Landed] = []
     for sent, result in deliveries:
         if result.done() and not result.cancelled() and result.exception() is None:
             first = result.result()
-            for number, event in enumerate(sent):
-                offset = first.offset if first.offset < 0 else first.offset + number
-                has[event.position] = Acknowledged(event, first.partition, offset)
-    acknowledged: list[Acknowledged] = []
-    broken: set[int] = set()
-    for event in events:
-        if event.position not in has:
-            broken.add(event.shard)
-        elif event.shard not in broken:
-            acknowledged.append(has[event.position])
-    return acknowledged
+            last = first.offset if first.offset < 0 else first.offset + len(sent) - 1
+            has.update([event.position for event in sent])
+            landed.append(Landed((sent[-1].topic, first.partition), first.offset, last, sent[-1]))
+    if len(has) == len(events):
+        return Acknowledged(events, landed)
+    broken = {
+        event.shard: event.position for event in reversed(events) if event.position not in has
+    }
+    kept = [e for e in events if e.shard not in broken or e.position < broken[e.shard]]
+    return Acknowledged(kept, landed)

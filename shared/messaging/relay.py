@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.messaging import checkpoints, faults
+from shared.messaging import arrays, checkpoints, faults
 from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire, limit
@@ -167,7 +167,7 @@ class Relay:
                 await faults.reach("after_delete_before_commit")
         if failure is not None:
             raise failure
-        return len(acknowledged)
+        return len(acknowledged.events)
 
     async def _own_shards(self, connection: asyncpg.Connection) -> list[int]:
         """Locks shards that have something to send; none where the journal was not compared."""
@@ -224,35 +224,33 @@ class Relay:
         )
         return [Outgoing(*row) for row in rows]
 
-    def _watch(self, acknowledged: Sequence[Acknowledged]) -> None:
+    def _watch(self, acknowledged: Acknowledged) -> None:
         """Raises where Kafka gives an offset that it has given before: it is not what it was."""
-        for each in acknowledged:
-            of = (each.event.topic, each.partition)
-            if NO_OFFSET < each.offset <= self._newest.get(of, NO_OFFSET):
-                raise KafkaError(f"{of[0]} partition {of[1]} begins again at {each.offset}")
-            self._newest[of] = each.offset
+        for each in acknowledged.landed:
+            if NO_OFFSET < each.first <= self._newest.get(each.partition, NO_OFFSET):
+                topic, partition = each.partition
+                raise KafkaError(f"{topic} partition {partition} begins again at {each.first}")
+            self._newest[each.partition] = each.last
             self._sent = each.event.id
 
-    async def _forget(
-        self, connection: asyncpg.Connection, acknowledged: Sequence[Acknowledged]
-    ) -> None:
+    async def _forget(self, connection: asyncpg.Connection, acknowledged: Acknowledged) -> None:
         """Deletes what Kafka has, and remembers the last of each partition."""
         await connection.execute(
             """
             DELETE FROM outbox AS o
-             USING unnest($1::integer[], $2::bigint[]) AS a (shard, position)
+             USING unnest($1::text::integer[], $2::text::bigint[]) AS a (shard, position)
              WHERE (o.shard, o.position) = (a.shard, a.position)
             """,
-            [each.event.shard for each in acknowledged],
-            [each.event.position for each in acknowledged],
+            arrays.of_plain(event.shard for event in acknowledged.events),
+            arrays.of_plain(event.position for event in acknowledged.events),
         )
-        last = {
-            (each.event.topic, each.partition): each
-            for each in acknowledged
-            if each.offset > NO_OFFSET
-        }
         await checkpoints.remember(
-            connection, {of: (each.offset, each.event.id) for of, each in last.items()}
+            connection,
+            {
+                each.partition: (each.last, each.event.id)
+                for each in acknowledged.landed
+                if each.last > NO_OFFSET
+            },
         )
 
     async def ready(self) -> str | None:
