@@ -47,6 +47,7 @@ async def main() -> int:
     arguments = parser.parse_args()
     console, rows = Console(width=max(150, Console().width)), []
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leaders yet
+    logging.getLogger("shared").setLevel(logging.ERROR)
     spare_the_collector()
     async with Infra(COUNTING) as infra:
         admin = await asyncpg.connect(infra.admin_dsn)
