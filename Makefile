@@ -10,7 +10,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 	$(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test lint format types chaos bench docs lock clean
+.PHONY: help install demo up test model lint format types chaos bench docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -26,6 +26,10 @@ up: $(INSTALLED) ## start everything, going on with the data that are there
 
 test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
 	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+model: $(INSTALLED) ## try the kernel in any order of steps (STEPS=10000, SEED=number)
+	ASPIRE_MODEL_STEPS=$(or $(STEPS),10000) ASPIRE_MODEL_SEED=$(or $(SEED),$(shell date +%s)) \
+		$(BIN)/pytest --numprocesses 2 -rA tests/conformance/test_model.py
 
 lint: $(INSTALLED) ## check style, format and who may import whom
 	$(BIN)/ruff check .

@@ -61,6 +61,15 @@ async def database(
     infra: Infra, template: Callable[[str], Awaitable[str]]
 ) -> AsyncIterator[Database]:
     """Makes a fresh database with a service's tables: `dsn = await database("cpd")`."""
+    async with clones(infra, template) as fresh:
+        yield fresh
+
+
+@asynccontextmanager
+async def clones(
+    infra: Infra, template: Callable[[str], Awaitable[str]]
+) -> AsyncIterator[Database]:
+    """Makes databases, which are dropped at the end."""
     names: list[str] = []
 
     async def fresh(service: str) -> str:

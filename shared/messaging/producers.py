@@ -85,6 +85,11 @@ class Producers:
             await self.abandon()
         return acknowledged, failure
 
+    @property
+    def fences(self) -> bool:
+        """Whether there is a producer that has fenced a former owner."""
+        return self._fencing is not None
+
     async def fence(self) -> None:
         """From here on a former owner of the compacted topics' shard cannot send any more."""
         if self._fencing is not None:
@@ -143,9 +148,7 @@ class Producers:
         """
         if not events:
             return
-        if self._fencing is None:
-            await self.fence()
-        assert self._fencing is not None
+        assert self._fencing is not None, "whoever sends these has fenced, under the shard's lock"
         sent: list[Delivery] = []
         await self._fencing.begin_transaction()
         await self._deliver(self._fencing, events, sent)

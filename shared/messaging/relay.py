@@ -185,10 +185,15 @@ class Relay:
             SHARDS_AT_A_TIME,
             self._stopped_by,
         )
-        taken_over = [row["shard"] for row in rows if row["compacted"] and row["owner"] != self._id]
+        taken_over = [
+            row["shard"]
+            for row in rows
+            if row["compacted"] and (row["owner"] != self._id or not self._producers.fences)
+        ]
         if taken_over:
             # On a compacted topic an old record that comes last would undo an erasure, so the
-            # broker fences whoever had the shard before.
+            # broker fences whoever had the shard before. A relay that fences when its transaction
+            # has ended fences the new owner: then the next statement fails, before it sends.
             try:
                 await self._producers.fence()
             except (KafkaError, TimeoutError) as error:

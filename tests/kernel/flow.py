@@ -1,23 +1,26 @@
-"""A publishing database with its relay, and a consuming one with its consumer, on real Kafka."""
+"""A publishing database with its relay, and a consuming one with its consumer, and a broker."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
+from aiokafka import ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
 from shared.events import Event
 from shared.events.membership import NetworkEstablished, NetworkRenamed
 from shared.events.vocabulary import Region
 from shared.messaging import Transaction
+from shared.messaging.client import Client
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay
 from shared.settings import Settings
 from tests.kernel.ledger import Kernel, ledger_effects
+from tests.kernel.topics import records_of
 
 TOPIC = "aspire.membership"
 
@@ -29,6 +32,7 @@ class Flow:
     settings: Settings
     publisher: asyncpg.Pool
     kernel: Kernel
+    client: Client = field(default_factory=Client)
 
     async def publish(self, *events: Event) -> None:
         """One transaction with its events."""
@@ -49,7 +53,7 @@ class Flow:
         return keys
 
     def relay(self) -> Relay:
-        return Relay("membership", self.publisher, self.settings)
+        return Relay("membership", self.publisher, self.settings, self.client)
 
     async def relay_all(self) -> None:
         """Sends what is in the outbox with a relay of its own."""
@@ -64,13 +68,24 @@ class Flow:
     def consumer(self, of: Kernel | None = None, **changes: object) -> Consumer:
         settings = self.settings.model_copy(update=changes)
         if of is None:
-            return Consumer("cpd", ledger_effects(), self.kernel.pool, settings)
-        return Consumer("later", ledger_effects(), of.pool, settings)
+            return Consumer("cpd", ledger_effects(), self.kernel.pool, settings, client=self.client)
+        return Consumer("later", ledger_effects(), of.pool, settings, client=self.client)
 
     async def until_ledger_has(self, count: int, within_seconds: float = 30) -> None:
         async with asyncio.timeout(within_seconds):
             while await self.count() < count:
                 await asyncio.sleep(0.02)
+
+    async def orders(self) -> list[list[int]]:
+        """Of each key the sequences that took effect, as they did."""
+        rows = await self.kernel.pool.fetch(
+            "SELECT array_agg(sequence ORDER BY number) AS sequences FROM ledger GROUP BY key"
+        )
+        return [row["sequences"] for row in rows]
+
+    async def records(self, topic: str = TOPIC) -> list[ConsumerRecord]:
+        """What a new reader finds on a topic."""
+        return await records_of(self.settings, topic, self.client)
 
     async def count(self) -> int:
         count: int = await self.kernel.pool.fetchval("SELECT count(*) FROM ledger")

@@ -9,7 +9,12 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from shared.events.membership import NetworkEstablished, NetworkRenamed, PersonProfile
+from shared.events.membership import (
+    NetworkEstablished,
+    NetworkRenamed,
+    PersonProfile,
+    PersonProfileErased,
+)
 from shared.events.vocabulary import Region
 from shared.messaging import Caused, Effects, Received, batch
 from shared.messaging.batch import Outcome
@@ -46,7 +51,7 @@ def ledger_effects(*, runs: bool = False) -> Effects:
         )
         return None
 
-    for kind in (NetworkEstablished, NetworkRenamed, PersonProfile):
+    for kind in (NetworkEstablished, NetworkRenamed, PersonProfile, PersonProfileErased):
         effects.on(kind, runs=runs)(write)
     return effects
 

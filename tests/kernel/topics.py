@@ -1,34 +1,38 @@
-"""What is on a topic, read by bare aiokafka; and a topic that is lost."""
+"""What is on a topic; and a topic that is lost."""
 
 import asyncio
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from shared.messaging import cluster
+from shared.messaging.client import Client
 from shared.settings import Settings
 
 
-async def records_of(settings: Settings, topic: str = "aspire.membership") -> list[Any]:
+async def records_of(
+    settings: Settings, topic: str = "aspire.membership", client: Client | None = None
+) -> list[Any]:
     """The committed records of a test's topic, by partition and offset."""
     name = settings.topic_prefix + topic
-    consumer = AIOKafkaConsumer(
+    reader = (client or Client()).reader(
         bootstrap_servers=settings.kafka,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
+        rewind=None,
     )
-    await consumer.start()
+    await reader.start()
     partitions = [TopicPartition(name, n) for n in range(settings.partitions)]
-    consumer.assign(partitions)
-    ends = await consumer.end_offsets(partitions)
-    found = []
+    reader.assign(partitions)
+    ends = await reader.end_offsets(partitions)
+    found: list[Any] = []
     async with asyncio.timeout(10):
         for partition in partitions:
-            while await consumer.position(partition) < ends[partition]:
-                for records in (await consumer.getmany(timeout_ms=100)).values():
+            while await reader.position(partition) < ends[partition]:
+                for records in (await reader.getmany(timeout_ms=100)).values():
                     found += records
-    await consumer.stop()
+    await reader.stop()
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
