@@ -10,7 +10,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 	$(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test bad-days model lint format types chaos bench docs lock clean
+.PHONY: help install demo up test model lint format types chaos bench docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -24,11 +24,8 @@ demo: $(INSTALLED) ## play a programme year and stay up (ONCE=1, REGISTER=path, 
 up: $(INSTALLED) ## start everything, going on with the data that are there
 	$(BIN)/aspire up
 
-test: $(INSTALLED) ## run the tests, on real PostgreSQL and Kafka (ARGS="-k word")
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m "not bad_day" $(ARGS)
-
-bad-days: $(INSTALLED) ## run those that kill, lose, fill up and rush servers (ARGS="-k word")
-	$(BIN)/pytest --numprocesses 2 --dist loadfile -m bad_day $(ARGS)
+test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
+	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 model: $(INSTALLED) ## try the kernel in any order of steps (STEPS=10000, SEED=number)
 	ASPIRE_MODEL_STEPS=$(or $(STEPS),10000) ASPIRE_MODEL_SEED=$(or $(SEED),$(shell date +%s)) \

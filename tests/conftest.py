@@ -75,7 +75,8 @@ async def clones(
     async def fresh(service: str) -> str:
         name = f"t_{service}_{uuid4().hex[:12]}"
         await _execute(
-            infra.admin_dsn, f"CREATE DATABASE {name} TEMPLATE {await template(service)}"
+            infra.admin_dsn,
+            f"CREATE DATABASE {name} TEMPLATE {await template(service)} STRATEGY FILE_COPY",
         )
         names.append(name)
         dsn = database_url(infra.admin_dsn, name)

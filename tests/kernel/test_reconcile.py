@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
@@ -27,6 +28,11 @@ from tests.infra import Infra
 from tests.kernel.flow import Flow, history, working
 from tests.kernel.older import older, unreachable
 from tests.kernel.topics import records_of
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared.messaging.consumer.ALARM_SECONDS", 0.3)
 
 
 async def test_goes_on_after_the_copied_facts_as_if_nothing_had_been(

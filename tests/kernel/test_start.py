@@ -3,15 +3,12 @@
 from typing import Any
 
 import httpx
-import pytest
 
 from shared.database import create_pool
 from shared.service import Running, load
 from shared.settings import Settings
 from tests.conftest import Database, eventually
 from tests.infra import Infra
-
-pytestmark = pytest.mark.bad_day
 
 
 async def test_a_service_starts_before_kafka_and_postgresql(

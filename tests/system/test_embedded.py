@@ -315,7 +315,6 @@ def test_kafka_starts_from_the_classes_that_were_kept(running: Running) -> None:
     assert str(classes(cache())) in mapped
 
 
-@pytest.mark.bad_day
 async def test_kafka_starts_without_kept_classes_too(tmp_path: Path) -> None:
     jars.fetch(cache())
     jars.folder(tmp_path).symlink_to(jars.folder(cache()))
