@@ -6,6 +6,7 @@ from shared.database.migrations import (
     migrate,
     migrations_of,
 )
+from shared.database.plans import plan_anew
 from shared.database.pool import DatabaseAway, acquire, answers, create_pool, wait_for_database
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "create_pool",
     "migrate",
     "migrations_of",
+    "plan_anew",
     "wait_for_database",
 ]

@@ -12,9 +12,10 @@ from itertools import chain
 
 import asyncpg
 
+from shared.database import plan_anew
 from shared.events import TOPICS, Event, Received
 from shared.messaging import faults, inbox, journal, positions
-from shared.messaging.connections import acquire, expect_many, limit
+from shared.messaging.connections import acquire, limit
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, Readable, describe, is_about_data, is_ours
@@ -85,7 +86,7 @@ async def take(
             async with acquire(pool) as connection, connection.transaction():
                 await limit(connection, transaction_timeout_seconds)
                 if len(records) >= MANY:
-                    await expect_many(connection)
+                    await plan_anew(connection)
                 outcome = await _take(
                     connection, service, effects, records, since or {}, readable, careful
                 )

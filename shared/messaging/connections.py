@@ -24,11 +24,3 @@ async def limit(connection: asyncpg.Connection, seconds: float) -> None:
     await connection.execute(
         f"SET LOCAL transaction_timeout = 0; SET LOCAL transaction_timeout = {int(seconds * 1000)}"
     )
-
-
-async def expect_many(connection: asyncpg.Connection) -> None:
-    """Has PostgreSQL plan each statement of this transaction for the arrays that it is given.
-
-    A plan made for arrays of any length takes them to be short, and joins a large batch in loops.
-    """
-    await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")

@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from services.membership.register import Report, Spool, import_register
 from services.membership.register.file import RegisterText
-from shared.database import acquire
+from shared.database import acquire, plan_anew
 from shared.messaging import Transaction, faults
 from shared.problems import Refused
 from shared.web import Actor, Context, Today, require
@@ -184,9 +184,7 @@ class _Import:
             acquire(context.pool, context.settings.pool_timeout_seconds) as connection,
             connection.transaction(),
         ):
-            # A generic plan takes arrays to be short and joins the batch's events in loops
-            # (measured: 4.5 s of PostgreSQL's time for 22,742 events, instead of 2.3).
-            await connection.execute("SET LOCAL plan_cache_mode = force_custom_plan")
+            await plan_anew(connection)  # half of PostgreSQL's time
             transaction = Transaction(connection, self._actor.subject)
             yield transaction
             await transaction.append()

@@ -12,6 +12,7 @@ import asyncpg
 
 from services.reporting.domain import Facts
 from shared.clock import ProgrammeYear
+from shared.database import plan_anew
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,16 +30,18 @@ class Asked:
 
 async def facts(connection: asyncpg.Connection, asked: Asked, today: date) -> Facts:
     """Everything that a report is made of, from one snapshot if the transaction has one."""
-    return Facts(
-        networks=await _rows(connection, NETWORKS, *asked.arguments, today),
-        member_schools=await _rows(connection, MEMBER_SCHOOLS, *asked.arguments),
-        joined=await _rows(connection, JOINED, *asked.arguments),
-        leaders=await _rows(connection, LEADERS, *asked.arguments),
-        network_days=await _rows(connection, NETWORK_DAYS, *asked.arguments),
-        places=await _rows(connection, PLACES, *asked.arguments),
-        days_in_schools=await _rows(connection, DAYS_IN_SCHOOLS, *asked.arguments),
-        hours=await _rows(connection, HOURS, *asked.arguments),
-    )
+    async with connection.transaction():
+        await plan_anew(connection)  # one school, or all of England: not to be read alike
+        return Facts(
+            networks=await _rows(connection, NETWORKS, *asked.arguments, today),
+            member_schools=await _rows(connection, MEMBER_SCHOOLS, *asked.arguments),
+            joined=await _rows(connection, JOINED, *asked.arguments),
+            leaders=await _rows(connection, LEADERS, *asked.arguments),
+            network_days=await _rows(connection, NETWORK_DAYS, *asked.arguments),
+            places=await _rows(connection, PLACES, *asked.arguments),
+            days_in_schools=await _rows(connection, DAYS_IN_SCHOOLS, *asked.arguments),
+            hours=await _rows(connection, HOURS, *asked.arguments),
+        )
 
 
 async def _rows(connection: asyncpg.Connection, query: str, *arguments: object) -> list[tuple]:  # type: ignore[type-arg]
