@@ -22,14 +22,16 @@ class Producer(AIOKafkaProducer):  # type: ignore[misc]
     async def abandon(self) -> None:
         """Ends it without sending what it still holds, for which `stop()` would wait.
 
-        Its connections go first, so that requests in flight fail at once. aiokafka has no public
-        way, and would log its own futures, which nobody else can await, as errors.
+        Its connections go first, so that requests in flight fail at once, and again at the end,
+        since the sender may have opened one meanwhile. aiokafka has no public way, and would log
+        its own futures, which nobody else can await, as errors.
         """
         self._closed = True
         with suppress(Exception):
             async with asyncio.timeout(5):
                 await self.client.close()
                 await self._sender.close()
+                await self.client.close()
         held = self._message_accumulator
         waiting = [batch for batches in held._batches.values() for batch in batches]  # noqa: SLF001
         held._pending_batches.update(waiting)  # noqa: SLF001 - a batch that ends is taken out there
