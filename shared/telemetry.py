@@ -9,8 +9,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,31 +19,75 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     ConsoleSpanExporter,
     SpanExporter,
 )
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
+from opentelemetry.trace import SpanKind
 
 from shared.settings import Settings, SettingWrong
+from shared.span_export import DiscreetExporter
+
+tracer = trace.get_tracer("aspire")
 
 
 def configure(service: str, settings: Settings) -> None:
     """Log lines and spans of this process carry the service's name from here on.
 
-    The HTTP spans are FastAPI's own: it makes them once there is a tracer provider.
+    The HTTP spans are FastAPI's own: it makes them once there is a tracer provider. Without an
+    exporter a trace that begins here is not sampled, so that nobody makes spans of it.
     """
     configure_logs(service, settings)
     exporter = _exporter()
-    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"aspire-{service}"}
-    provider = TracerProvider(resource=Resource.create(named))
-    trace.set_tracer_provider(provider)
     if exporter is not None:
-        provider.add_span_processor(BatchSpanProcessor(exporter))
-        # Spans of statements cost some 30 µs each: not where nobody reads them.
-        instrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
-        instrumentor.instrument(tracer_provider=provider)
+        export_to(BatchSpanProcessor(DiscreetExporter(exporter)), service)
+    else:
+        trace.set_tracer_provider(
+            TracerProvider(sampler=ParentBased(ALWAYS_OFF), resource=_resource(service))
+        )
+
+
+def export_to(processor: SpanProcessor, service: str) -> None:
+    """Has this process make spans, of statements too, and give them to the processor."""
+    global _exports
+    provider = TracerProvider(resource=_resource(service))
+    provider.add_span_processor(processor)
+    trace.set_tracer_provider(provider)
+    os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "database")
+    # Spans of statements cost some 30 µs each: not where nobody reads them.
+    instrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
+    instrumentor.instrument(tracer_provider=provider)
+    _exports = True
+
+
+def exports() -> bool:
+    """Whether anybody is given the spans of this process."""
+    return _exports
+
+
+_exports = False
+
+
+def _resource(service: str) -> Resource:
+    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"aspire-{service}"}
+    return Resource.create(named)
+
+
+@contextmanager
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> Iterator[None]:
+    """A span around what is inside, where the trace is sampled; otherwise nothing.
+
+    Dots in the attributes' names are written as two underscores.
+    """
+    if not trace.get_current_span().is_recording():
+        yield
+        return
+    dotted = {key.replace("__", "."): value for key, value in attributes.items()}
+    with tracer.start_as_current_span(name, kind=kind, attributes=dotted):
+        yield
 
 
 def flush() -> None:
@@ -89,6 +133,9 @@ def configure_logs(service: str, settings: Settings) -> None:
         logger.propagate = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    # A collector that is away is told by `DiscreetExporter`, once.
+    for name in ("opentelemetry.exporter", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 REPEATING: Final = ("aiokafka", "shared.database", "shared.web.problems")

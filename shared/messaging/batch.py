@@ -23,6 +23,7 @@ from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
 from shared.messaging.records import Entry, Record, Unreadable
+from shared.messaging.tracing import statements
 from shared.messaging.waves import Waves
 
 ALIKE_FAILURES = 5
@@ -87,9 +88,10 @@ async def take(
                 await limit(connection, transaction_timeout_seconds)
                 if len(records) >= MANY:
                     await plan_anew(connection)
-                outcome = await _take(
-                    connection, service, effects, records, since or {}, readable, careful
-                )
+                with statements(connection):
+                    outcome = await _take(
+                        connection, service, effects, records, since or {}, readable, careful
+                    )
         except OVERTAKEN:
             repeats += 1
         except (FaultIsOurs, Misplaced):

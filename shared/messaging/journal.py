@@ -1,17 +1,20 @@
 """Publishing: a transaction collects its events and appends them once, as its last statement."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 import asyncpg
+from opentelemetry.trace import SpanKind
 
 from shared.events import Caused, Event
 from shared.messaging import faults
 from shared.problems import Refused
-from shared.telemetry import current_traceparent
+from shared.telemetry import current_traceparent, span
 
+CREATING = {"messaging__operation__type": "create", "messaging__operation__name": "append"}
 CAUSED = uuid5(NAMESPACE_URL, "https://aspire.example/caused")
 
 
@@ -38,10 +41,13 @@ class Transaction:
             NoCommandsTaken: the journal has not been compared with the topics on this server.
         """
         events, self._events = self._events, []
-        traceparent = current_traceparent()
-        facts = [Fact(event, None, traceparent) for event in events]
+        appending = span("append to journal", SpanKind.PRODUCER, **CREATING)
         try:
-            appended = await append(self.connection, facts, self.actor)
+            with appending if events else nullcontext():
+                # What follows from an event is below its append.
+                traceparent = current_traceparent()
+                facts = [Fact(event, None, traceparent) for event in events]
+                appended = await append(self.connection, facts, self.actor)
         except asyncpg.ObjectNotInPrerequisiteStateError as refusal:
             raise NoCommandsTaken(
                 f"{refusal.args[0]} Nothing was changed, and what is there can be read. Send the "

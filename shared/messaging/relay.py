@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
@@ -9,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.messaging import arrays, checkpoints, faults
+from shared.messaging import arrays, checkpoints, faults, tracing
 from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire, limit
@@ -160,7 +161,9 @@ class Relay:
                 if not rows:
                     return 0
                 await faults.reach("before_send")
+                begun = time.time_ns()
                 acknowledged, failure = await self._producers.send(rows)
+                tracing.sent(acknowledged.events, begun)
                 await faults.reach("after_send_before_delete")
                 self._watch(acknowledged)
                 await self._forget(connection, acknowledged)

@@ -26,6 +26,7 @@ from starlette.types import Message
 
 from shared.database import acquire
 from shared.messaging import Transaction, faults
+from shared.telemetry import span
 from shared.web.auth import actor_of
 from shared.web.context import Context, context_of
 from shared.web.idempotency import (
@@ -132,7 +133,8 @@ async def _once(
                 if answered is not None:
                     return answered
             transaction = Transaction(connection, actor)
-            response = await handle(_again(request, body, transaction))
+            with span(f"command {request.scope['route'].name}"):
+                response = await handle(_again(request, body, transaction))
             if response.status_code >= 400:
                 raise _RolledBack(response)
             if attempt is not None:
