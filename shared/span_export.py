@@ -36,12 +36,12 @@ class DiscreetExporter(SpanExporter):
         if not wanted:
             return SpanExportResult.SUCCESS
         try:
-            result, why = self._inner.export(wanted), "it refuses them"
+            result, why = self._inner.export(wanted), "not accepted"
         except Exception as error:  # a trace is never worth a failure
             result, why = SpanExportResult.FAILURE, type(error).__name__
         away = result is not SpanExportResult.SUCCESS
         if away and not self._away:
-            log.warning("The trace collector takes no spans (%s); they are dropped until then", why)
+            log.warning("The trace collector is away or refuses spans (%s); they are dropped", why)
         elif self._away and not away:
             log.info("The trace collector takes spans again")
         self._away = away
