@@ -16,6 +16,7 @@ import httpx
 from shared.database import create_pool
 from shared.messaging import Effects, Transaction, faults, parking
 from shared.messaging.client import Client
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay
 from shared.service import Running, load
@@ -107,17 +108,17 @@ async def live(life: Life, client: Client) -> None:
 
 
 async def _say(pool: asyncpg.Pool, key: str, name: str) -> None:
-    async with pool.acquire() as connection, connection.transaction():
-        transaction = Transaction(connection, "user:life")  # type: ignore[arg-type]
+    async with acquire(pool) as connection, connection.transaction():
+        transaction = Transaction(connection, "user:life")
         transaction.record(said(key, "used", name))
         await transaction.append()
 
 
 async def _is_done(pool: asyncpg.Pool, effects: Effects) -> bool:
     """Discards what is poison and replays what it held up; whether that was all."""
-    async with pool.acquire() as connection:
-        for parked in await parking.parked(connection):  # type: ignore[arg-type]
-            shown = await parking.show(connection, parked.parked_id)  # type: ignore[arg-type]
+    async with acquire(pool) as connection:
+        for parked in await parking.parked(connection):
+            shown = await parking.show(connection, parked.parked_id)
             if "poison" in (shown.value or ""):
                 await parking.discard(pool, parked.parked_id, "user:ada", "poison")
             elif parked.key is not None:

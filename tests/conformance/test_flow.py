@@ -6,6 +6,7 @@ from aiokafka import TopicPartition
 
 from shared.events.membership import PersonProfile, PersonProfileErased
 from shared.messaging import stops
+from shared.messaging.connections import acquire
 from shared.messaging.records import Outgoing
 from tests.conformance.conftest import Site
 from tests.conftest import eventually
@@ -53,13 +54,12 @@ async def test_what_was_sent_but_not_deleted_is_sent_again_and_takes_effect_once
 
 async def test_two_relays_and_two_consumers_share_the_work_and_double_nothing(flow: Flow) -> None:
     keys = [uuid4() for _ in range(30)]
-    small = {"batch_size": 7}
     flow.settings = flow.settings.model_copy(update={"relay_batch": 11})
     async with (
         working(flow.relay()),
         working(flow.relay()),
-        working(flow.consumer(**small)),
-        working(flow.consumer(**small)),
+        working(flow.consumer(batch_size=7)),
+        working(flow.consumer(batch_size=7)),
     ):
         for start in range(0, 300, 20):
             chosen = keys[start // 10 :][:2]
@@ -178,8 +178,8 @@ async def test_the_consumer_stops_when_the_fault_is_ours_until_it_is_resumed(flo
         assert await flow.kernel.parked() == []
         assert "aspire resume cpd" in (await consumer.ready() or "")
         await flow.kernel.pool.execute(HEAL)
-        async with flow.kernel.pool.acquire() as connection:
-            await stops.resume(connection, "consumer", "user:ada", "mended")  # type: ignore[arg-type]
+        async with acquire(flow.kernel.pool) as connection:
+            await stops.resume(connection, "consumer", "user:ada", "mended")
         await flow.until_ledger_has(6)
         await eventually(lambda: _well(consumer))
 
@@ -199,6 +199,7 @@ async def test_a_former_sender_cannot_put_an_erased_profile_last(flow: Flow) -> 
         " FROM event AS e WHERE position = $1",
         position,
     )
+    assert row is not None
     acknowledged, failure = await former._producers.send([Outgoing(**row)])
     assert failure is not None
     assert not acknowledged.events

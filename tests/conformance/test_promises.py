@@ -10,6 +10,7 @@ import pytest
 
 from shared.events.membership import PersonProfile, PersonProfileErased
 from shared.messaging import faults, parking
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.records import Record
 from tests.conformance.conftest import Site
@@ -60,8 +61,8 @@ async def test_what_is_discarded_stays_so_when_all_is_read_anew(flow: Flow) -> N
     async with working(flow.consumer()):
         await _send(flow, stream.next(), stream.next("poison"), stream.next())
         await eventually(lambda: _count(flow, "parked", 2))
-        async with flow.kernel.pool.acquire() as connection:
-            [poison, _] = await parking.parked(connection)  # type: ignore[arg-type]
+        async with acquire(flow.kernel.pool) as connection:
+            [poison, _] = await parking.parked(connection)
         await parking.discard(flow.kernel.pool, poison.parked_id, "user:ada", "of no use")
         await parking.replay(flow.kernel.pool, "cpd", flow.kernel.effects, TOPIC, str(stream.key))
     assert await flow.kernel.ledger() == [1, 3]

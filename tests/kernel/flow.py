@@ -16,6 +16,7 @@ from shared.events.membership import NetworkEstablished, NetworkRenamed
 from shared.events.vocabulary import Region
 from shared.messaging import Transaction
 from shared.messaging.client import Client
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.relay import Relay
 from shared.settings import Settings
@@ -36,8 +37,8 @@ class Flow:
 
     async def publish(self, *events: Event) -> None:
         """One transaction with its events."""
-        async with self.publisher.acquire() as connection, connection.transaction():
-            transaction = Transaction(connection, "user:test")  # type: ignore[arg-type]
+        async with acquire(self.publisher) as connection, connection.transaction():
+            transaction = Transaction(connection, "user:test")
             transaction.record(*events)
             await transaction.append()
 

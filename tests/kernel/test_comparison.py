@@ -14,6 +14,7 @@ from shared.events import topics_of
 from shared.events.membership import PersonProfile
 from shared.messaging import checkpoints, cluster, republish, stops, topics
 from shared.messaging.checkpoints import _stands
+from shared.messaging.connections import acquire
 from shared.messaging.journal import NoCommandsTaken
 from shared.messaging.positions import Partition
 from shared.messaging.relay import Relay
@@ -80,9 +81,9 @@ async def test_an_operator_may_take_kafka_for_what_it_is(flow: Flow) -> None:
     relay = flow.relay()
     async with working(relay):
         await eventually(lambda: says(relay, "aspire republish membership"))
-        async with flow.publisher.acquire() as connection:
-            await checkpoints.forget(connection)  # type: ignore[arg-type]
-            await stops.resume(connection, "relay", "user:ada", "a test")  # type: ignore[arg-type]
+        async with acquire(flow.publisher) as connection:
+            await checkpoints.forget(connection)
+            await stops.resume(connection, "relay", "user:ada", "a test")
         await eventually(lambda: well(relay))
 
 
@@ -217,7 +218,7 @@ async def test_reading_ends_where_only_the_end_of_a_transaction_is_left(flow: Fl
 async def test_a_loaded_dump_is_refused_and_no_name_is_missing(flow: Flow) -> None:
     await flow.publish(*history(1))
     await flow.publisher.execute("UPDATE compared SET started_at = NULL")
-    async with flow.publisher.acquire() as connection, connection.transaction():
+    async with acquire(flow.publisher) as connection, connection.transaction():
         await connection.execute("SET LOCAL search_path = ''")  # as pg_dump's first lines do
         with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
             await connection.execute(
@@ -229,13 +230,13 @@ async def test_a_journal_from_before_the_comparison_waits_for_it(flow: Flow) -> 
     files = migrations_of("services.membership")
     before = [each for each in files if each.name < "messaging/0004"]
     await flow.publish(*history(1))
-    async with flow.publisher.acquire() as connection, connection.transaction():
+    async with acquire(flow.publisher) as connection, connection.transaction():
         await connection.execute("CREATE SCHEMA before; SET LOCAL search_path = before")
-        await apply(connection, before)  # type: ignore[arg-type]
+        await apply(connection, before)
         await connection.execute(
             "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
         )
-        await apply(connection, files)  # type: ignore[arg-type]
+        await apply(connection, files)
         with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError):
             await connection.execute(
                 "INSERT INTO event OVERRIDING SYSTEM VALUE SELECT * FROM public.event"
@@ -258,8 +259,8 @@ async def test_a_comparison_is_the_next_ones_beginning(flow: Flow) -> None:
     await flow.publish(*history(5))
     await flow.relay_all()
     before = await flow.publisher.fetch("SELECT * FROM checkpoint ORDER BY 1, 2")
-    async with flow.publisher.acquire() as connection:
-        await checkpoints.forget(connection)  # type: ignore[arg-type]
+    async with acquire(flow.publisher) as connection:
+        await checkpoints.forget(connection)
     assert await flow.relay().settle()
     assert await flow.publisher.fetch("SELECT * FROM checkpoint ORDER BY 1, 2") == before
 

@@ -103,6 +103,7 @@ async def test_commands_are_refused_while_postgresql_has_no_room_and_none_is_los
             with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
                 await _checkpoint(server)
             await eventually(lambda: _ended(server))
+            assert server.child is not None
             assert "No space left on device" in server.child.last_lines()
             assert await office.commands(refused=1) == [503]
             disk.make_room()

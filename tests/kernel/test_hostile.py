@@ -199,7 +199,7 @@ async def _assert_parked_with_reasons(kernel: Kernel, hostile: Sequence[tuple[st
         of_class = dict(read_headers(row["headers"])).get(CLASS, b"undecodable").decode()
         parked[of_class] += 1
         reasons[of_class].add(row["reason"])
-    expected = Counter(dict(raw.headers)[CLASS].decode() for fate, raw in hostile
+    expected = Counter((dict(raw.headers)[CLASS] or b"").decode() for fate, raw in hostile
                        if fate == "parked")  # fmt: skip
     assert parked == expected + Counter(undecodable=UNDECODABLE)
     for fault in FAULTS:

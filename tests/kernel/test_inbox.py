@@ -10,7 +10,8 @@ import pytest
 
 from shared.events.membership import NetworkRenamed, PersonProfile
 from shared.messaging import Effects, Received, inbox
-from shared.messaging.batch import FaultIsOurs
+from shared.messaging.connections import acquire
+from shared.messaging.failures import FaultIsOurs
 from shared.messaging.records import Entry, Record
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
@@ -270,9 +271,9 @@ async def test_keys_of_any_characters_are_claimed(kernel: Kernel) -> None:
     keys = {
         ("aspire.membership", name): [Entry(Stream().next(), name, 1, uuid4())] for name in names
     }
-    async with kernel.pool.acquire() as connection:
-        assert await inbox.advance(connection, keys) == keys.keys()  # type: ignore[arg-type]
-        assert not await inbox.advance(connection, keys)  # type: ignore[arg-type]
+    async with acquire(kernel.pool) as connection:
+        assert await inbox.advance(connection, keys) == keys.keys()
+        assert not await inbox.advance(connection, keys)
     rows = await kernel.pool.fetch("SELECT topic, key, last_id FROM inbox")
     assert {((row["topic"], row["key"]), row["last_id"]) for row in rows} == {
         (key, entry.id) for key, (entry,) in keys.items()

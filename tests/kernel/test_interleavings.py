@@ -286,7 +286,7 @@ async def _state(pool: asyncpg.Pool, key: str) -> Outcome:
         key,
         EARLIER_IS_PARKED,
     )
-    return tuple(row)
+    return tuple(row or ())
 
 
 def _turned(end: Outcome) -> Outcome:

@@ -8,6 +8,7 @@ import pytest
 
 from shared.events import Caused
 from shared.events.membership import PersonProfile, PersonProfileErased
+from shared.messaging.connections import acquire
 from shared.messaging.decoding import decode
 from shared.messaging.journal import Fact, append, identified
 from shared.messaging.records import Entry
@@ -16,7 +17,7 @@ from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
 
 async def test_what_is_rolled_back_was_never_said(flow: Flow) -> None:
-    async with flow.publisher.acquire() as connection:
+    async with acquire(flow.publisher) as connection:
         transaction = connection.transaction()
         await transaction.start()
         await append(connection, [Fact(event, None, None) for event in history(2)], "user:test")
@@ -56,7 +57,7 @@ async def test_writers_of_the_same_keys_neither_deadlock_nor_leave_a_gap(flow: F
 async def test_an_id_is_appended_once(flow: Flow) -> None:
     fact = Fact(history(1)[0], uuid4(), None)
     for expected in (1, 0):
-        async with flow.publisher.acquire() as connection, connection.transaction():
+        async with acquire(flow.publisher) as connection, connection.transaction():
             assert await append(connection, [fact, fact], "user:test") == expected
     assert await flow.publisher.fetchval("SELECT count(*) FROM event") == 1
 
@@ -86,7 +87,7 @@ def test_a_caused_event_has_the_same_id_whenever_its_cause_is_read_again() -> No
 async def test_the_last_statement_is_all_that_holds_the_streams(kernel: Kernel) -> None:
     """Two transactions that touch the same key wait only from the append to the commit."""
     key = uuid4()
-    async with kernel.pool.acquire() as first, kernel.pool.acquire() as second:
+    async with acquire(kernel.pool) as first, acquire(kernel.pool) as second:
         transaction = first.transaction()
         await transaction.start()
         await append(first, [Fact(history(1, key)[0], None, None)], "user:a")

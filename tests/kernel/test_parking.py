@@ -6,6 +6,7 @@ import pytest
 
 from shared.events.membership import PersonProfile
 from shared.messaging import parking
+from shared.messaging.connections import acquire
 from tests.kernel.ledger import HEAL, Kernel, Stream
 
 
@@ -37,7 +38,7 @@ async def test_after_a_discard_the_rest_of_the_key_can_be_replayed(kernel: Kerne
     stream = Stream()
     poison = stream.next("poison")
     await kernel.take(poison, stream.next())
-    async with kernel.pool.acquire() as connection:
+    async with acquire(kernel.pool) as connection:
         first, second = await parking.parked(connection)
     assert (first.sequence, second.sequence) == (1, 2)
     await parking.discard(kernel.pool, first.parked_id, "user:ada", "typed by mistake")
@@ -53,7 +54,7 @@ async def test_a_discarded_event_stays_discarded_when_everything_is_read_anew(
     stream = Stream()
     records = [stream.next("poison"), stream.next()]
     await kernel.take(*records)
-    async with kernel.pool.acquire() as connection:
+    async with acquire(kernel.pool) as connection:
         first, _ = await parking.parked(connection)
     await parking.discard(kernel.pool, first.parked_id, "user:ada", "typed by mistake")
     await kernel.pool.execute("TRUNCATE inbox, position, parked, ledger")
@@ -66,7 +67,7 @@ async def test_operators_see_a_value_but_none_of_a_person(kernel: Kernel) -> Non
     stream, person = Stream(), uuid4()
     profile = stream.record(PersonProfile(person_id=person, name="poison"), 1)
     await kernel.take(stream.next("poison"), profile)
-    async with kernel.pool.acquire() as connection:
+    async with acquire(kernel.pool) as connection:
         network, named = await parking.parked(connection)
         assert "poison" in ((await parking.show(connection, network.parked_id)).value or "")
         assert (await parking.show(connection, named.parked_id)).value is None
@@ -77,7 +78,7 @@ async def test_what_is_not_parked_cannot_be_replayed_discarded_or_shown(kernel: 
         await parking.replay(kernel.pool, "cpd", kernel.effects, "aspire.membership", "nobody")
     with pytest.raises(parking.NothingParked):
         await parking.discard(kernel.pool, 404, "user:ada", "gone")
-    async with kernel.pool.acquire() as connection:
+    async with acquire(kernel.pool) as connection:
         with pytest.raises(parking.NothingParked):
             await parking.show(connection, 404)
     assert await kernel.pool.fetchval("SELECT count(*) FROM inbox") == 0

@@ -20,6 +20,7 @@ from shared.events.membership import (
 )
 from shared.events.vocabulary import CpdSource, Strand
 from shared.messaging import Effects, checkpoints, reconcile
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.reconcile import Fact
 from shared.messaging.relay import Relay
@@ -79,8 +80,8 @@ async def test_a_fact_that_does_not_follow_is_named_and_left(flow: Flow, infra: 
         await flow.publisher.execute("DELETE FROM outbox WHERE position = 4")  # it is lost for good
         await flow.relay_all()
     # Another event had the lost one's sequence before that was noticed.
-    async with flow.publisher.acquire() as connection:
-        await checkpoints.trust(connection)  # type: ignore[arg-type]
+    async with acquire(flow.publisher) as connection:
+        await checkpoints.trust(connection)
     await flow.publish(events[5])
     facts = await accept(flow)
     assert [(fact.sequence, fact.obstacle) for fact in facts] == [

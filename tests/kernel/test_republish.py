@@ -12,6 +12,7 @@ import pytest
 from shared.database import create_pool
 from shared.events.membership import PersonProfile, PersonProfileErased
 from shared.messaging import Transaction, cluster, faults, journal, republish
+from shared.messaging.connections import acquire
 from shared.messaging.republish import Progress
 from tests.conftest import Database
 from tests.infra import EmbeddedServer, Infra
@@ -127,14 +128,14 @@ async def test_a_person_who_is_erased_in_the_same_moment_is_not_sent(flow: Flow)
     person = uuid4()
     await flow.publish(PersonProfile(person_id=person, name="Bea"))
     await flow.relay_all()
-    async with flow.publisher.acquire() as connection, connection.transaction():
-        await journal.forget(connection, "aspire.people", [str(person)])  # type: ignore[arg-type]
+    async with acquire(flow.publisher) as connection, connection.transaction():
+        await journal.forget(connection, "aspire.people", [str(person)])
         queueing = asyncio.create_task(republish._queue(flow.publisher, 0, 10, ["aspire.people"]))
         await until_waiting(flow)
     assert await queueing == 0
     # And the other way about: it is queued, and the erasure does not see that yet.
     await flow.publish(PersonProfile(person_id=person, name="Bea"))
-    async with flow.publisher.acquire() as connection, connection.transaction():
+    async with acquire(flow.publisher) as connection, connection.transaction():
         await connection.execute("DELETE FROM outbox")
         await connection.execute("SELECT FROM event FOR KEY SHARE")
         await connection.execute("INSERT INTO outbox SELECT 16, position FROM event")
@@ -149,7 +150,7 @@ async def test_no_newer_record_of_a_compacted_key_is_sent_before_an_older_one_is
     flow: Flow,
 ) -> None:
     relay = flow.relay()
-    async with flow.publisher.acquire() as connection, connection.transaction():
+    async with acquire(flow.publisher) as connection, connection.transaction():
         await connection.execute("SELECT FROM shard WHERE compacted FOR UPDATE")
         queueing = asyncio.create_task(republish._queue(flow.publisher, 0, 10, ["aspire.people"]))
         await until_waiting(flow)
@@ -305,8 +306,8 @@ async def until_waiting(flow: Flow) -> None:
 
 async def erase(flow: Flow, person: UUID) -> None:
     """As membership does it."""
-    async with flow.publisher.acquire() as connection, connection.transaction():
-        await journal.forget(connection, "aspire.people", [str(person)])  # type: ignore[arg-type]
-        transaction = Transaction(connection, "user:test")  # type: ignore[arg-type]
+    async with acquire(flow.publisher) as connection, connection.transaction():
+        await journal.forget(connection, "aspire.people", [str(person)])
+        transaction = Transaction(connection, "user:test")
         transaction.record(PersonProfileErased(person_id=person))
         await transaction.append()

@@ -9,6 +9,7 @@ import pytest
 
 from shared.messaging import stops
 from shared.messaging.batch import take
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.failures import FaultIsOurs
 from shared.messaging.reader import Reader
@@ -175,11 +176,11 @@ async def test_an_operator_who_resumes_lets_the_messages_be_parked(kernel: Kerne
     records = [Stream(offset=9 * n).next("poison") for n in range(6)]
     with pytest.raises(FaultIsOurs) as fault:
         await kernel.take(*records)
-    async with kernel.pool.acquire() as connection:
-        await stops.stop(connection, "consumer", str(fault.value))  # type: ignore[arg-type]
-        assert await stops.in_force(connection, "consumer")  # type: ignore[arg-type]
-        assert await stops.resume(connection, "consumer", "user:ada", "bad")  # type: ignore[arg-type]
-        assert await stops.in_force(connection, "consumer") is None  # type: ignore[arg-type]
+    async with acquire(kernel.pool) as connection:
+        await stops.stop(connection, "consumer", str(fault.value))
+        assert await stops.in_force(connection, "consumer")
+        assert await stops.resume(connection, "consumer", "user:ada", "bad")
+        assert await stops.in_force(connection, "consumer") is None
     await kernel.take(*records)
     assert len(await kernel.parked()) == 6
 
@@ -192,7 +193,7 @@ async def test_the_batch_has_its_own_limit_of_time(kernel: Kernel) -> None:
         seen.append(await tx.fetchval("SHOW transaction_timeout"))
         await tx.execute("SELECT pg_sleep(1.2)")
 
-    effects._by_type = dict.fromkeys(effects.types, ask)  # type: ignore[misc]
+    effects._by_type = dict.fromkeys(effects.types, ask)
     await kernel.pool.execute("SET transaction_timeout = '1s'")
     await take(kernel.pool, "cpd", effects, [Stream().next()], 45)
     assert seen == ["45s"]

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 from shared.events.membership import NetworkRenamed, PersonProfile, PersonProfileErased
 from shared.messaging import hourly, journal, republish, stops
+from shared.messaging.connections import acquire
 from shared.messaging.journal import Fact, append
 from shared.messaging.verify import (
     AHEAD,
@@ -32,7 +33,7 @@ async def test_finds_nothing_where_all_is_well_and_events_are_on_their_way(flow:
     await flow.publish(*history(5), PersonProfile(person_id=person, name="Ann"))
     async with all_taken(flow):
         await flow.publish(PersonProfile(person_id=person, name="Anne"), *history(3))
-        await journal.forget(flow.publisher, "aspire.people", [str(person)])  # type: ignore[arg-type]
+        await forget(flow, person)
         await flow.publish(PersonProfileErased(person_id=person))
     await flow.relay_all()  # on the topic, and not taken yet
     await flow.publish(*history(2))  # in the outbox
@@ -137,11 +138,11 @@ async def test_the_hourly_comparison_begins_anew_on_a_kafka_that_was_refilled(fl
 
 
 async def test_what_commits_late_is_not_passed_over(flow: Flow) -> None:
-    async with flow.publisher.acquire() as connection:
+    async with acquire(flow.publisher) as connection:
         late = connection.transaction()
         await late.start()
         facts = [Fact(event, None, None) for event in history(1)]
-        await append(connection, facts, "user:test")  # type: ignore[arg-type]
+        await append(connection, facts, "user:test")
         await flow.publish(*history(1))
         comparing = asyncio.create_task(since(flow, Window()))
         await eventually(lambda: waits_for_writers(flow))
@@ -156,7 +157,7 @@ async def test_what_commits_late_is_not_passed_over(flow: Flow) -> None:
 async def test_a_tombstone_may_be_gone_when_kafka_keeps_it_no_longer(flow: Flow) -> None:
     person = uuid4()
     await flow.publish(PersonProfile(person_id=person, name="Bea"))
-    await journal.forget(flow.publisher, "aspire.people", [str(person)])  # type: ignore[arg-type]
+    await forget(flow, person)
     await flow.publish(PersonProfileErased(person_id=person))
     await flow.relay_all()
     await lose_topics(flow.settings)
@@ -199,17 +200,15 @@ async def test_what_the_hourly_one_finds_is_an_alarm_until_it_is_cleared(flow: F
     await flow.relay_all()
     assert (await hourly.verify_hourly("membership", [], pool, flow.settings)) is not None
     assert (await hourly.verify_hourly("membership", [], pool, flow.settings)) is None
-    async with pool.acquire() as connection:
-        assert await hourly.alarm(connection) == (  # type: ignore[arg-type]
-            "1 events lost from Kafka; run `aspire verify`"
-        )
+    async with acquire(pool) as connection:
+        assert await hourly.alarm(connection) == ("1 events lost from Kafka; run `aspire verify`")
         await pool.execute("UPDATE verified SET verified_at = now() - interval '61 minutes'")
         again = await hourly.verify_hourly("membership", [], pool, flow.settings)
         assert again is not None
         assert again.differences == []
-        assert await hourly.alarm(connection) is not None  # type: ignore[arg-type]
+        assert await hourly.alarm(connection) is not None
         await hourly.clear(pool)
-        assert await hourly.alarm(connection) is None  # type: ignore[arg-type]
+        assert await hourly.alarm(connection) is None
 
 
 async def test_while_kafka_is_known_to_lack_something_the_hourly_one_says_nothing(
@@ -218,10 +217,10 @@ async def test_while_kafka_is_known_to_lack_something_the_hourly_one_says_nothin
     await flow.publish(*history(2))
     await flow.relay_all()
     await lose_topics(flow.settings)
-    async with flow.publisher.acquire() as connection:
-        await stops.stop(connection, "relay", "a test")  # type: ignore[arg-type]
+    async with acquire(flow.publisher) as connection:
+        await stops.stop(connection, "relay", "a test")
         assert await hourly.verify_hourly("membership", [], flow.publisher, flow.settings) is None
-        await stops.resume(connection, "relay", "user:ada", "a test")  # type: ignore[arg-type]
+        await stops.resume(connection, "relay", "user:ada", "a test")
     found = await hourly.verify_hourly("membership", [], flow.publisher, flow.settings)
     assert found is not None
     assert found.counts == {LOST: 2}
@@ -289,3 +288,8 @@ async def _taken(flow: Flow) -> bool:
     rows = await flow.kernel.pool.fetch('SELECT topic, partition, "offset" FROM position')
     taken = {(row["topic"], row["partition"]): row["offset"] for row in rows}
     return all(taken.get((row[0], row[1]), -1) >= row[2] for row in sent)
+
+
+async def forget(flow: Flow, person: UUID) -> None:
+    async with acquire(flow.publisher) as connection:
+        await journal.forget(connection, "aspire.people", [str(person)])

@@ -104,7 +104,7 @@ def rest() -> None:
         actor.rest()
 
 
-class Connection(asyncpg.Connection):  # type: ignore[misc]
+class Connection(asyncpg.Connection):
     """A connection whose statements are steps."""
 
     async def execute(self, query: str, *args: Any, **options: Any) -> str:

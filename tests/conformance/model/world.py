@@ -28,6 +28,7 @@ from shared.events.membership import (
 )
 from shared.events.vocabulary import CpdSource, Strand
 from shared.messaging import Effects, Transaction, faults, parking, republish
+from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.failures import AWAY
 from shared.messaging.relay import Relay
@@ -196,7 +197,7 @@ class World:
     async def say(self, events: Sequence[Event], names: Sequence[str], *, commit: bool) -> None:
         """A command with its events."""
         self.said |= dict.fromkeys(names, False)
-        async with self.pool.acquire() as connection:
+        async with acquire(self.pool) as connection:
             transaction = connection.transaction()
             await transaction.start()
             command = Transaction(connection, "user:model")
@@ -220,7 +221,7 @@ class World:
     async def discard(self) -> None:
         """The first that is parked."""
         try:
-            async with self.pool.acquire() as connection:
+            async with acquire(self.pool) as connection:
                 parked = await parking.parked(connection)
             if parked:
                 await parking.discard(self.pool, parked[0].parked_id, "user:ada", "of no use")

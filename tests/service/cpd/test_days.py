@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from shared.events import Received, scheduling
 from shared.events.cpd import CpdCredited, CpdRevoked
 from shared.events.vocabulary import Attendance, CancellationReason
+from shared.messaging.connections import acquire
 from tests.service.cpd.world import (
     World,
     appointed,
@@ -79,7 +80,7 @@ async def test_the_same_causes_make_the_same_events(world: World) -> None:
     event = received(1, 1, held("day", ("Anne", ATTENDED)))
     caused = []
     for _ in range(2):
-        async with world.cpd.pool.acquire() as connection:
+        async with acquire(world.cpd.pool) as connection:
             transaction = connection.transaction()
             await transaction.start()
             caused.append([each.event for each in await take_in(connection, [event])])
@@ -127,7 +128,7 @@ def hash_of(key: str) -> int:
 async def test_any_interleaving_of_keys_gives_the_same_credits(
     world: World, events: list[Received[Any]]
 ) -> None:
-    async with world.cpd.pool.acquire() as connection:
+    async with acquire(world.cpd.pool) as connection:
         transaction = connection.transaction()
         await transaction.start()
         caused = await take_in(connection, events)

@@ -7,6 +7,7 @@ from uuid import uuid4
 from services.cpd.effects import effects
 from shared.events import membership
 from shared.events.vocabulary import Attendance
+from shared.messaging.connections import acquire
 from tests.service.cpd.world import (
     World,
     appointed,
@@ -204,7 +205,7 @@ async def test_many_erasures_at_once_read_the_stored_answers_once(world: World) 
     effect = effects.of(membership.PersonErased.type)
     assert effect is not None
     statements: list[str] = []
-    async with world.cpd.pool.acquire() as connection, connection.transaction():
+    async with acquire(world.cpd.pool) as connection, connection.transaction():
         with connection.query_logger(lambda logged: statements.append(logged.query)):
             await effect(connection, erasures)
     assert sum("UPDATE idempotency" in statement for statement in statements) == 1

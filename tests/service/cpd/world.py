@@ -14,6 +14,7 @@ import httpx
 from services.cpd.effects import effects
 from shared.events import Caused, Event, Received, membership, scheduling
 from shared.events.vocabulary import Attendance, Role, Strand
+from shared.messaging.connections import acquire
 from shared.messaging.journal import append, identified
 from shared.web import LocalIssuer
 from tests.conftest import Started
@@ -147,7 +148,7 @@ class World:
             self._said += 1
             self._sequences[event.key] += 1
             arrived.append(received(self._said, self._sequences[event.key], event))
-        async with self.cpd.pool.acquire() as connection, connection.transaction():
+        async with acquire(self.cpd.pool) as connection, connection.transaction():
             return [each.event for each in await take_in(connection, arrived)]
 
     def _headers(self, role: str, **scope: Any) -> dict[str, str]:

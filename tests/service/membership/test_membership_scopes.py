@@ -1,5 +1,6 @@
 """Who sees and may do what: outside a scope a thing does not exist."""
 
+from typing import Any
 from uuid import UUID
 
 from tests.service.membership.office import JOINED_ON, Json, Office, problem
@@ -14,7 +15,7 @@ async def two_members(office: Office) -> tuple[Json, Json]:
     )
 
 
-async def names(office: Office, path: str, field: str, token: str) -> list[str]:
+async def names(office: Office, path: str, field: str, token: str) -> list[Any]:
     return [each[field] for each in (await office.look(path, token=token))["items"]]
 
 

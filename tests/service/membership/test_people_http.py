@@ -93,8 +93,8 @@ async def test_erasing_a_person_deletes_every_copy_and_keeps_the_facts(office: O
         erased = (await office.types(each["person_id"]))[-2:]
         assert erased == ["PersonErased", "PersonProfileErased"]
     assert "LeaderAppointed" in await office.types(person["person_id"])
-    for method, body in (("GET", None), ("PATCH", {"name": "Ada Again"})):
-        assert problem(await office.say(method, path, body)) == (410, "person-is-erased")
+    for method, change in (("GET", None), ("PATCH", {"name": "Ada Again"})):
+        assert problem(await office.say(method, path, change)) == (410, "person-is-erased")
     before = await office.types()
     await office.do(f"{path}/erasure")
     assert await office.types() == before, "erasing again says nothing new"

@@ -32,7 +32,7 @@ async def test_a_batch_is_told_at_once(start: Start, monkeypatch: pytest.MonkeyP
     async with start("reporting") as reporting:
         stream = changes._told(reporting.running.app.state.context)
         assert await soon(stream) == CHANGE
-        told = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+        told: asyncio.Future[str] = asyncio.ensure_future(anext(stream))
         await asyncio.sleep(0)
         await move(reporting, 1)
         assert reporting.running.consumer is not None

@@ -214,7 +214,11 @@ async def test_an_attendance_corrected_to_absent_takes_the_leader_away(
 
 async def test_a_year_without_anything_is_zeros(connection: asyncpg.Connection) -> None:
     year = await report(connection)
-    assert (year.networks.total, year.cpd_hours.total, year.attendance.rate) == (0, 0, None)
+    assert (year.networks.total, year.cpd_hours.total, year.attendance.rate) == (
+        0,
+        Decimal(0),
+        None,
+    )
     assert len(year.by_month) == 12
 
 

@@ -9,6 +9,7 @@ from shared.clock import FixedClock
 from shared.database import create_pool
 from shared.events import TOPICS, Received
 from shared.messaging import cluster
+from shared.messaging.connections import acquire
 from shared.messaging.journal import Fact, append
 from shared.messaging.republish import republish
 from shared.messaging.topics import opened
@@ -63,16 +64,16 @@ async def until_read_anew(reporting: Started) -> None:
 
 
 async def journal(pool: asyncpg.Pool, events: Sequence[Received]) -> None:  # type: ignore[type-arg]
-    async with pool.acquire() as connection, connection.transaction():
+    async with acquire(pool) as connection, connection.transaction():
         facts = [Fact(event.data, event.id, None) for event in events]
-        await append(connection, facts, "user:test")  # type: ignore[arg-type]
+        await append(connection, facts, "user:test")
 
 
 async def report_of(reporting: Started, issuer: LocalIssuer, events: int) -> bytes:
     """The national report as soon as all events have taken effect."""
 
     async def taken() -> bool:
-        return events == await reporting.pool.fetchval("SELECT sum(sequence) FROM inbox")
+        return bool(events == await reporting.pool.fetchval("SELECT sum(sequence) FROM inbox"))
 
     await eventually(taken, within_seconds=40)
     headers = {"Authorization": f"Bearer {issuer.issue('office', 'office')}"}

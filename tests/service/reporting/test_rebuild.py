@@ -55,7 +55,7 @@ class Reporting:
         await eventually(self.taken)
 
     async def taken(self) -> bool:
-        return self.sent == await self.pool.fetchval("SELECT sum(sequence) FROM inbox")
+        return bool(self.sent == await self.pool.fetchval("SELECT sum(sequence) FROM inbox"))
 
     async def report(self) -> bytes:
         headers = {"Authorization": f"Bearer {self.issuer.issue('office', 'office')}"}

@@ -14,6 +14,7 @@ import pytest_asyncio
 from shared.clock import FixedClock
 from shared.events import membership
 from shared.events.vocabulary import Pathway, Role
+from shared.messaging.connections import acquire
 from shared.web import LocalIssuer
 from tests.conftest import Start, Started
 from tests.service.reporting.log import GOOD, Log, a_year, named, on, take_in
@@ -38,7 +39,7 @@ class Reporting:
 
     async def take_in(self, log: Log, offset: int) -> None:
         """As the consumer does it: what the events change and the position, in one transaction."""
-        async with self.started.pool.acquire() as connection, connection.transaction():
+        async with acquire(self.started.pool) as connection, connection.transaction():
             await take_in(connection, log.events)
             await connection.execute(
                 """

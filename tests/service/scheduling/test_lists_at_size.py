@@ -8,6 +8,7 @@ import pytest
 
 from services.scheduling.store import development_days, network_days
 from services.scheduling.store.known import Scope
+from shared.messaging.connections import acquire
 from tests.service.scheduling.world import World
 
 OTHERS = 5_000
@@ -47,7 +48,7 @@ def scopes(network_id: UUID, school_id: UUID, person_id: UUID) -> list[Scope]:
 async def test_development_days_of_a_small_scope(world: World, number: int) -> None:
     day_id, network_id, school_id, person_id = (uuid4() for _ in range(4))
     scope = scopes(network_id, school_id, person_id)[number]
-    async with world.pool.acquire() as connection:
+    async with acquire(world.pool) as connection:
         await connection.execute(
             f"""
             INSERT INTO development_day
@@ -75,7 +76,7 @@ async def test_development_days_of_a_small_scope(world: World, number: int) -> N
 async def test_network_days_of_a_small_scope(world: World, number: int) -> None:
     day_id, network_id, school_id, person_id = (uuid4() for _ in range(4))
     scope = scopes(network_id, school_id, person_id)[number]
-    async with world.pool.acquire() as connection:
+    async with acquire(world.pool) as connection:
         await connection.execute(
             f"""
             INSERT INTO network_day

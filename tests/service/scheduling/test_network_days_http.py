@@ -303,7 +303,8 @@ async def test_days_are_listed_by_network_status_and_date_in_pages(world: World)
     assert await found(f"network_id={network_id}&status=cancelled") == {ids[0]}
     assert await found(f"network_id={network_id}&from=2026-11-11&to=2026-11-12") == set(ids[1:3])
 
-    walked, cursor = [], ""
+    walked: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         page = await world.get(f"/network-days?network_id={network_id}&limit=2{cursor}")
         walked += [day["day_id"] for day in page["items"]]

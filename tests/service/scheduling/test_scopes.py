@@ -61,7 +61,8 @@ async def people_on(town: Town, **who: Any) -> set[str]:
 
 
 async def test_a_school_sees_and_releases_its_own_people_only(town: Town) -> None:
-    world, who = town.world, {"role": "school", "schools": [town.school]}
+    world = town.world
+    who: dict[str, Any] = {"role": "school", "schools": [town.school]}
     assert await people_on(town, **who) == {str(town.person)}
     release = f"{town.path}/places/{town.neighbours_place['place_id']}/release"
     await world.post(release, expect=404, **who)
@@ -69,7 +70,8 @@ async def test_a_school_sees_and_releases_its_own_people_only(town: Town) -> Non
 
 
 async def test_a_school_books_its_own_people_only(town: Town) -> None:
-    world, who = town.world, {"role": "school", "schools": [town.school]}
+    world = town.world
+    who: dict[str, Any] = {"role": "school", "schools": [town.school]}
     more, neighbours = await world.leader(town.school), await world.leader(town.neighbour)
     path = f"{town.path}/places"
     await world.post(path, town.booking(more, town.school), expect=201, **who)
@@ -78,7 +80,8 @@ async def test_a_school_books_its_own_people_only(town: Town) -> None:
 
 
 async def test_a_school_of_another_network_does_not_find_the_day(town: Town) -> None:
-    world, who = town.world, {"role": "school", "schools": [town.stranger]}
+    world = town.world
+    who: dict[str, Any] = {"role": "school", "schools": [town.stranger]}
     person = await world.leader(town.stranger)
     await world.get(town.path, expect=404, **who)
     await world.get(f"{town.path}/places", expect=404, **who)
@@ -89,7 +92,7 @@ async def test_a_school_of_another_network_does_not_find_the_day(town: Town) -> 
 
 async def test_a_trust_is_as_its_schools_are_today(town: Town) -> None:
     world, group_id = town.world, uuid4()
-    who = {"role": "trust", "groups": [group_id]}
+    who: dict[str, Any] = {"role": "trust", "groups": [group_id]}
     await world.get(town.path, expect=404, **who)
     await world.tell(
         said.SchoolJoinedGroup(group_id=group_id, school_id=town.school, joined_on=JOINED)
@@ -105,7 +108,7 @@ async def test_a_trust_is_as_its_schools_are_today(town: Town) -> None:
 async def test_a_participant_books_and_sees_oneself_under_every_id(town: Town) -> None:
     world = town.world
     me = await world.leader(town.school)
-    who = {"role": "participant", "person": me}
+    who: dict[str, Any] = {"role": "participant", "person": me}
     path = f"{town.path}/places"
     await world.post(path, town.booking(town.person, town.school), expect=404, **who)
     place = await world.post(path, town.booking(me, town.school), expect=201, **who)
@@ -119,8 +122,8 @@ async def test_a_participant_books_and_sees_oneself_under_every_id(town: Town) -
 
 async def test_an_adviser_leads_the_days_of_own_networks(town: Town) -> None:
     world = town.world
-    own = {"role": "adviser", "networks": [town.network_id]}
-    other = {"role": "adviser", "networks": [town.other_network]}
+    own: dict[str, Any] = {"role": "adviser", "networks": [town.network_id]}
+    other: dict[str, Any] = {"role": "adviser", "networks": [town.other_network]}
     day = await world.post("/network-days", day_body(town.network_id), expect=201, **own)
     answer = await world.post("/network-days", day_body(town.network_id), expect=404, **other)
     assert answer["type"].endswith("/network-not-found")
@@ -142,7 +145,8 @@ async def test_an_adviser_leads_the_days_of_own_networks(town: Town) -> None:
 
 @pytest.mark.parametrize("role", ["school", "trust", "participant", "operations"])
 async def test_only_office_and_advisers_plan_and_record(town: Town, role: str) -> None:
-    world, who = town.world, {"role": role, "schools": [town.school], "person": town.person}
+    world = town.world
+    who: dict[str, Any] = {"role": role, "schools": [town.school], "person": town.person}
     await world.post("/network-days", day_body(town.network_id), expect=403, **who)
     for act in ("reschedule", "cancel", "hold", "reopen"):
         await world.post(f"{town.path}/{act}", {}, expect=403, **who)
@@ -150,7 +154,8 @@ async def test_only_office_and_advisers_plan_and_record(town: Town, role: str) -
 
 
 async def test_operations_see_days_and_nobody(town: Town) -> None:
-    world, who = town.world, {"role": "operations"}
+    world = town.world
+    who: dict[str, Any] = {"role": "operations"}
     await world.get(town.path, **who)
     assert (await world.get(f"/networks/{town.network_id}", **who))["advisers"] == []
     await world.get(f"{town.path}/places", expect=403, **who)
@@ -165,8 +170,8 @@ async def test_development_days_are_seen_by_those_they_concern(town: Town) -> No
     world = town.world
     colleague = await world.leader(town.school)
     adviser_id = await world.adviser(town.network_id)
-    own = {"role": "adviser", "networks": [town.network_id]}
-    other = {"role": "adviser", "networks": [town.other_network]}
+    own: dict[str, Any] = {"role": "adviser", "networks": [town.network_id]}
+    other: dict[str, Any] = {"role": "adviser", "networks": [town.other_network]}
     body = {
         "school_id": town.school,
         "adviser_id": adviser_id,
@@ -211,12 +216,12 @@ async def test_what_membership_says_is_shown_within_the_scope(town: Town) -> Non
     person = await world.get(f"/people/{town.person}", role="participant", person=town.person)
     assert [post["school_id"] for post in person["posts"]] == [str(town.school)]
 
-    neighbour = {"role": "school", "schools": [town.neighbour]}
+    neighbour: dict[str, Any] = {"role": "school", "schools": [town.neighbour]}
     await world.get(f"/networks/{town.network_id}", **neighbour)
     await world.get(f"/networks/{town.other_network}", expect=404, **neighbour)
     await world.get(f"/schools/{town.school}", expect=404, **neighbour)
     await world.get(f"/people/{town.person}", expect=404, **neighbour)
-    adviser = {"role": "adviser", "networks": [town.network_id]}
+    adviser: dict[str, Any] = {"role": "adviser", "networks": [town.network_id]}
     await world.get(f"/people/{town.person}", **adviser)
     await world.get(f"/schools/{town.stranger}", expect=404, **adviser)
     for path in ("networks", "schools", "people", "network-days", "development-days"):

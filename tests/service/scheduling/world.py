@@ -13,10 +13,11 @@ import asyncpg
 import httpx
 
 from services.scheduling.effects import effects
-from shared.clock import FixedClock
+from shared.clock import Clock
 from shared.events import Event, Received
 from shared.events import membership as said
 from shared.events.vocabulary import Framework, Pathway, Region, Role
+from shared.messaging.connections import acquire
 from shared.web import LocalIssuer
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
@@ -32,13 +33,13 @@ class World:
     pool: asyncpg.Pool
     client: httpx.AsyncClient
     issuer: LocalIssuer
-    clock: FixedClock
+    clock: Clock
     dsn: str
     sequences: Counter[str] = field(default_factory=Counter)
 
     async def tell(self, *events: Event) -> None:
         """Membership's events, as the consumer would hand them over."""
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with acquire(self.pool) as connection, connection.transaction():
             for event in events:
                 self.sequences[event.key] += 1
                 await take(connection, [received(event, self.sequences[event.key])])
@@ -67,7 +68,7 @@ class World:
         """Told in one batch."""
         events = [appointed(uuid4(), school_id) for _ in range(number)]
         self.sequences.update(event.key for event in events)
-        async with self.pool.acquire() as connection, connection.transaction():
+        async with acquire(self.pool) as connection, connection.transaction():
             await take(connection, [received(event, 1) for event in events])
         return [event.person_id for event in events]
 
@@ -80,11 +81,17 @@ class World:
 
     async def day(self, *network_ids: UUID, **changes: Any) -> dict[str, Any]:
         """A Network Day that the office has scheduled."""
-        return await self.post("/network-days", day_body(*network_ids, **changes), expect=201)
+        day: dict[str, Any] = await self.post(
+            "/network-days", day_body(*network_ids, **changes), expect=201
+        )
+        return day
 
     async def place(self, day: dict[str, Any], person_id: UUID, school_id: UUID) -> dict[str, Any]:
         body = {"person_id": person_id, "school_id": school_id}
-        return await self.post(f"/network-days/{day['day_id']}/places", body, expect=201)
+        place: dict[str, Any] = await self.post(
+            f"/network-days/{day['day_id']}/places", body, expect=201
+        )
+        return place
 
     async def post(
         self, path: str, body: dict[str, Any] | None = None, *, expect: int = 200, **who: Any

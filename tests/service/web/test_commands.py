@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from shared.messaging.connections import acquire
 from shared.web import erase_answers_about, forget_old_answers
 from tests.service.web.things import Api, hooks
 
@@ -103,7 +104,7 @@ async def test_old_answers_are_forgotten(api: Api) -> None:
     await api.make("lamp", key="old")
     api.clock.advance(timedelta(days=7, seconds=1))
     await api.make("chair", key="new")
-    async with api.pool.acquire() as connection:
+    async with acquire(api.pool) as connection:
         assert await forget_old_answers(connection, api.clock.now()) == 1
     assert await api.pool.fetchval("SELECT key FROM idempotency") == "new"
 
@@ -111,7 +112,7 @@ async def test_old_answers_are_forgotten(api: Api) -> None:
 async def test_answers_about_an_erased_person_are_erased(api: Api) -> None:
     thing = (await api.make("lamp", key="one")).json()
     await api.make("chair", key="two")
-    async with api.pool.acquire() as connection:
+    async with acquire(api.pool) as connection:
         assert await erase_answers_about(connection, UUID(thing["id"]), uuid4()) == 1
     again = await api.make("lamp", key="one")
     assert (again.status_code, again.headers["idempotency-replayed"]) == (410, "true")
@@ -165,7 +166,7 @@ async def test_it_gives_up_after_three_attempts(api: Api) -> None:
 async def test_a_lost_connection_is_no_fault_of_the_request(api: Api) -> None:
     async def cut(connection: asyncpg.Connection) -> None:
         own = await connection.fetchval("SELECT pg_backend_pid()")
-        async with api.pool.acquire() as other:
+        async with acquire(api.pool) as other:
             await other.execute("SELECT pg_terminate_backend($1)", own)
         await connection.fetchval("SELECT 1")
 

@@ -84,5 +84,5 @@ async def test_a_run_that_is_killed_half_way_leaves_nothing_and_holds_up_nobody(
     async with asyncio.timeout(30):
         assert await again.wait() == 0
     assert await database.fetchval("SELECT to_regclass('whole')") == "whole"
-    assert await database.fetch("SELECT name FROM migration") == [(HALF.name,)]
+    assert await database.fetchval("SELECT array_agg(name) FROM migration") == [HALF.name]
     await database.close()

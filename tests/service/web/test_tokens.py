@@ -86,16 +86,15 @@ async def test_a_token_without_a_real_signature(api: Api, algorithm: str) -> Non
         "exp": datetime.now(UTC) + timedelta(hours=1),
     }
     secret = None if algorithm == "none" else "a secret that the whole world knows about"
-    status, detail, _ = await ask(api, jwt.encode(claims, secret, algorithm=algorithm))
+    status, detail, _ = await ask(api, jwt.encode(claims, secret or "", algorithm=algorithm))
     assert status == 401
     assert "must be signed with" in detail
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", "a.b.c", "é"])
 async def test_what_is_no_token(api: Api, token: str) -> None:
-    response = await api.client.get(
-        "/things", headers={"Authorization": f"Bearer {token}".encode()}
-    )
+    header = (b"Authorization", f"Bearer {token}".encode())
+    response = await api.client.get("/things", headers=[header])
     assert response.status_code == 401
 
 
@@ -118,7 +117,11 @@ async def test_the_scope_is_in_the_token(tmp_path: Path) -> None:
     keys = Authenticator.of(issuer.issuer, issuer.audience, issuer.jwks_url)
     actor = await keys.actor(f"bearer {token}")
     assert (actor.subject, actor.role, actor.person) == ("bob", "adviser", person)
-    assert (actor.networks, actor.schools, actor.groups) == ({network}, {school}, {group})
+    assert [set(ids) for ids in (actor.networks, actor.schools, actor.groups)] == [
+        {network},
+        {school},
+        {group},
+    ]
 
 
 async def test_a_new_key_of_the_issuer_is_fetched(tmp_path: Path) -> None:

@@ -143,6 +143,12 @@ def move(service: str, at: int, **changes: Any) -> Spoil:
     return spoil
 
 
+def waiting(evidence: Evidence, _: list[Command]) -> None:
+    places = evidence.rows["places"]
+    del places[0]
+    places[0] = {**places[0], "status": "waiting"}
+
+
 SPOILED: dict[str, tuple[Spoil, str]] = {
     "an acknowledged command is not in the journal": (
         lambda e, _: e.journals["scheduling"].pop(1), LOST
@@ -198,8 +204,7 @@ SPOILED: dict[str, tuple[Spoil, str]] = {
     "the queue is served out of order": (
         in_journal(5, value='{"place_id": "c", "from_waiting_list": true}'), WRONG
     ),
-    "a place is not as its events say": (lambda e, _: e.rows["places"].pop(0) and
-        e.rows["places"][0].update({"status": "waiting"}), WRONG),
+    "a place is not as its events say": (waiting, WRONG),
     "somebody has hours that nobody earned": (
         lambda e, _: e.rows["credits in cpd"].append({"day": DAY, "person": "p", "hours": 1}),
         WRONG,

@@ -56,7 +56,9 @@ def corrected(person_id: UUID, was: Attendance, attendance: Attendance) -> Atten
     )
 
 
-def delivered(*person_ids: UUID, hours: str = "2", strand: Strand = Strand.LEADERSHIP):
+def delivered(
+    *person_ids: UUID, hours: str = "2", strand: Strand = Strand.LEADERSHIP
+) -> DevelopmentDayDelivered:
     return DevelopmentDayDelivered(
         day_id=DAY,
         school_id=SCHOOL,
