@@ -9,7 +9,7 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Final
@@ -77,16 +77,14 @@ def _resource(service: str) -> Resource:
 
 
 @contextmanager
-def span(name: str, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> Iterator[None]:
-    """A span around what is inside, where the trace is sampled; otherwise nothing.
-
-    Dots in the attributes' names are written as two underscores.
-    """
+def span(
+    name: str, kind: SpanKind = SpanKind.INTERNAL, attributes: Mapping[str, str] | None = None
+) -> Iterator[None]:
+    """A span around what is inside, where the trace is sampled; otherwise nothing."""
     if not trace.get_current_span().is_recording():
         yield
         return
-    dotted = {key.replace("__", "."): value for key, value in attributes.items()}
-    with tracer.start_as_current_span(name, kind=kind, attributes=dotted):
+    with tracer.start_as_current_span(name, kind=kind, attributes=attributes):
         yield
 
 

@@ -14,7 +14,7 @@ from shared.messaging import faults
 from shared.problems import Refused
 from shared.telemetry import current_traceparent, span
 
-CREATING = {"messaging__operation__type": "create", "messaging__operation__name": "append"}
+CREATING = {"messaging.operation.type": "create", "messaging.operation.name": "append"}
 CAUSED = uuid5(NAMESPACE_URL, "https://aspire.example/caused")
 
 
@@ -41,7 +41,7 @@ class Transaction:
             NoCommandsTaken: the journal has not been compared with the topics on this server.
         """
         events, self._events = self._events, []
-        appending = span("append to journal", SpanKind.PRODUCER, **CREATING)
+        appending = span("append to journal", SpanKind.PRODUCER, CREATING)
         try:
             with appending if events else nullcontext():
                 # What follows from an event is below its append.
