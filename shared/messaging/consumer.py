@@ -38,6 +38,9 @@ faststream_log.setLevel(logging.WARNING)
 TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
 PART = "consumer"
 ALARM_SECONDS = 10
+ANSWER_SECONDS = 5
+"""In which a broker answers, beyond the session timeout, for which joining a group may wait. Then
+a connection that reaches nobody is given up; aiokafka would hold on to it for 40 s."""
 OLDER = "The database is older than what was taken: reading on from where it is"
 MOST_UNKNOWN = 100
 """Unknown types that are counted each by itself; the others together."""
@@ -85,6 +88,9 @@ class Consumer:
             client_id=f"aspire-{service}",
             allow_auto_create_topics=False,
             metadata_max_age_ms=int(settings.metadata_max_age_seconds * 1000),
+            request_timeout_ms=int(
+                (settings.consumer_session_timeout_seconds + ANSWER_SECONDS) * 1000
+            ),
             graceful_timeout=5,
             apply_types=False,
             consumer_only=True,
