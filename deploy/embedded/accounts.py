@@ -1,9 +1,12 @@
 """Root may not run PostgreSQL: the system account that does it then, and what it has to reach."""
 
+import fcntl
 import os
 import pwd
 import stat
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -21,10 +24,11 @@ def account_for_servers() -> Account | None:
     """None where we are not root; else an unprivileged account, made if it is not there yet."""
     if os.geteuid() != 0:
         return None
-    try:
-        entry = pwd.getpwnam(NAME)
-    except KeyError:
-        entry = _made()
+    with _alone():
+        try:
+            entry = pwd.getpwnam(NAME)
+        except KeyError:
+            entry = _made()
     return Account(entry.pw_uid, entry.pw_gid)
 
 
@@ -50,6 +54,17 @@ def _allow(path: Path, bits: int) -> None:
     mode = path.stat().st_mode
     if mode & bits != bits:
         path.chmod(stat.S_IMODE(mode) | bits)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Nobody else of us looks or adds meanwhile: two `useradd` at once undo each other's line."""
+    folder = os.open("/etc", os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _made() -> pwd.struct_passwd:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from uuid import UUID
 
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.events import Topic
@@ -27,6 +27,11 @@ REQUEST_MS = 5000
 
 FETCH_BYTES = 8 * 1024 * 1024
 """Of one answer, which a slow line has to carry in that time."""
+
+ENDING_SECONDS = 2
+"""For the end of a transaction that is committed; one that is still open may take longer."""
+
+ENDING_POLL_SECONDS = 0.02
 
 STILL_SECONDS = 10
 """After which a reading that does not move is given up: Kafka has gone, or the topic has."""
@@ -181,8 +186,48 @@ async def _open(settings: Settings, topics: Sequence[Topic], stack: AsyncExitSta
     # Once only: aiokafka may never end a fetcher whose assignment has just changed.
     reader.assign(partitions)
     reader.pause(*partitions)
-    found = Topics(reader, settings, await reader.end_offsets(partitions))
+    found = Topics(reader, settings, await _ends(reader, settings, topics, partitions))
     return found
+
+
+async def _ends(
+    reader: Reader,
+    settings: Settings,
+    topics: Sequence[Topic],
+    partitions: Sequence[TopicPartition],
+) -> dict[TopicPartition, int]:
+    """The ends of what is committed.
+
+    Kafka writes the end of a transaction some moments after it has said that it is committed. That
+    is waited for, so that nothing that a relay has been told is taken for lost.
+    """
+    written = await _written(settings, topics, partitions)
+    until = time.monotonic() + ENDING_SECONDS
+    while True:
+        ends: dict[TopicPartition, int] = await reader.end_offsets(partitions)
+        ended = all(ends[partition] >= end for partition, end in written.items())
+        if ended or time.monotonic() > until:
+            return ends
+        await asyncio.sleep(ENDING_POLL_SECONDS)
+
+
+async def _written(
+    settings: Settings, topics: Sequence[Topic], partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, int]:
+    """The ends of what is written to topics that transactions are written to, committed or not."""
+    names = {settings.topic_prefix + topic.name for topic in topics if topic.compacted}
+    wanted = [partition for partition in partitions if partition.topic in names]
+    if not wanted:
+        return {}
+    reader = AIOKafkaConsumer(
+        bootstrap_servers=settings.kafka, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+    )
+    try:
+        await reader.start()
+        ends: dict[TopicPartition, int] = await reader.end_offsets(wanted)
+        return ends
+    finally:
+        await reader.stop()
 
 
 Opened = Callable[[Settings, Sequence[Topic]], AbstractAsyncContextManager[Topics]]

@@ -80,7 +80,7 @@ async def test_a_command_whose_process_dies_is_there_once_when_it_is_sent_again(
         assert event["key"] == answer.json()["network_id"]
         await eventually(lambda: _all_is_sent(membership.pool))
         [record] = await records_of(settings)
-        assert record.key.decode() == event["key"]
+        assert record.key == event["key"].encode()
 
 
 async def _all_is_sent(pool: asyncpg.Pool) -> bool:

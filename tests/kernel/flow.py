@@ -8,7 +8,6 @@ from datetime import date
 from uuid import UUID, uuid4
 
 import asyncpg
-from aiokafka import ConsumerRecord
 from aiokafka.partitioner import DefaultPartitioner
 
 from shared.events import Event
@@ -18,6 +17,7 @@ from shared.messaging import Transaction
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
+from shared.messaging.records import Record
 from shared.messaging.relay import Relay
 from shared.settings import Settings
 from tests.kernel.ledger import Kernel, ledger_effects
@@ -84,7 +84,7 @@ class Flow:
         )
         return [row["sequences"] for row in rows]
 
-    async def records(self, topic: str = TOPIC) -> list[ConsumerRecord]:
+    async def records(self, topic: str = TOPIC) -> list[Record]:
         """What a new reader finds on a topic."""
         return await records_of(self.settings, topic, self.client)
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from shared.database.migrations import apply, migrations_of
@@ -17,6 +18,7 @@ from shared.messaging.checkpoints import _stands
 from shared.messaging.connections import acquire
 from shared.messaging.journal import NoCommandsTaken
 from shared.messaging.positions import Partition
+from shared.messaging.reader import Reader
 from shared.messaging.relay import Relay
 from tests.conftest import eventually
 from tests.infra import Infra
@@ -215,6 +217,32 @@ async def test_reading_ends_where_only_the_end_of_a_transaction_is_left(flow: Fl
         await asyncio.wait_for(read_all(opened, markers), 5)
 
 
+async def test_a_transaction_that_is_just_ending_is_waited_for(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = asyncio.Event()
+
+    class Asked(Reader):
+        async def end_offsets(self, *partitions: object) -> object:
+            found = await super().end_offsets(*partitions)
+            asked.set()
+            return found
+
+    monkeypatch.setattr(topics, "Reader", Asked)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=flow.settings.kafka, transactional_id=str(uuid4())
+    )
+    await producer.start()
+    await producer.begin_transaction()
+    await producer.send_and_wait(flow.settings.topic_prefix + "aspire.people", b"a", b"key")
+    async with asyncio.TaskGroup() as group:
+        ends = group.create_task(ends_of(flow))
+        await asked.wait()
+        await producer.commit_transaction()
+    await producer.stop()
+    assert sum(ends.result().values()) == 2  # a record, and the end of its transaction
+
+
 async def test_a_loaded_dump_is_refused_and_no_name_is_missing(flow: Flow) -> None:
     await flow.publish(*history(1))
     await flow.publisher.execute("UPDATE compared SET started_at = NULL")
@@ -298,6 +326,11 @@ async def silent_broker() -> AsyncIterator[str]:
 async def read_all(opened: topics.Topics, since: Mapping[Partition, int]) -> None:
     async for _ in opened.read(since):
         pass
+
+
+async def ends_of(flow: Flow) -> dict[Partition, int]:
+    async with topics.opened(flow.settings, topics_of("membership")) as opened:
+        return opened.ends
 
 
 async def says(relay: Relay, text: str) -> bool:

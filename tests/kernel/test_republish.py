@@ -118,10 +118,10 @@ async def test_of_a_compacted_topic_only_what_still_counts_is_sent(flow: Flow) -
     await lose_topics(flow.settings)
     await republish_all(flow)
     found = {
-        (UUID(r.key.decode()), r.value and b"Anne" in r.value)
+        (r.key, r.value and b"Anne" in r.value)
         for r in await records_of(flow.settings, "aspire.people")
     }
-    assert found == {(renamed, True), (erased, None)}
+    assert found == {(str(renamed).encode(), True), (str(erased).encode(), None)}
 
 
 async def test_a_person_who_is_erased_in_the_same_moment_is_not_sent(flow: Flow) -> None:

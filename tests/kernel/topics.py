@@ -1,38 +1,24 @@
 """What is on a topic; and a topic that is lost."""
 
 import asyncio
-from typing import Any
 
-from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from shared.events import TOPICS
 from shared.messaging import cluster
 from shared.messaging.client import Client
+from shared.messaging.records import Record
 from shared.settings import Settings
 
 
 async def records_of(
     settings: Settings, topic: str = "aspire.membership", client: Client | None = None
-) -> list[Any]:
+) -> list[Record]:
     """The committed records of a test's topic, by partition and offset."""
-    name = settings.topic_prefix + topic
-    reader = (client or Client()).reader(
-        bootstrap_servers=settings.kafka,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        rewind=None,
-    )
-    await reader.start()
-    partitions = [TopicPartition(name, n) for n in range(settings.partitions)]
-    reader.assign(partitions)
-    ends = await reader.end_offsets(partitions)
-    found: list[Any] = []
-    async with asyncio.timeout(10):
-        for partition in partitions:
-            while await reader.position(partition) < ends[partition]:
-                for records in (await reader.getmany(timeout_ms=100)).values():
-                    found += records
-    await reader.stop()
+    found: list[Record] = []
+    async with (client or Client()).opened(settings, [TOPICS[topic]]) as opened:
+        async for records in opened.read(dict.fromkeys(opened.ends, 0)):
+            found += records
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 

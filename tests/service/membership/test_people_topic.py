@@ -1,38 +1,12 @@
 """What Kafka holds of a person who has been erased: a tombstone last, while the relay runs."""
 
-import asyncio
-
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from shared.settings import Settings
 from shared.web import LocalIssuer
 from tests.conftest import Start, eventually
+from tests.kernel.topics import records_of
 from tests.service.membership.office import Office
-
-
-async def records(settings: Settings, topic: str) -> list[tuple[str, bytes | None]]:
-    """All of a topic: key and value, in order of offsets."""
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-    )
-    await consumer.start()
-    found = []
-    try:
-        partitions = [TopicPartition(topic, n) for n in range(settings.partitions)]
-        consumer.assign(partitions)
-        ends = await consumer.end_offsets(partitions)
-        async with asyncio.timeout(20):
-            for partition in partitions:
-                # The end of a transaction has an offset, too, and is no record.
-                while await consumer.position(partition) < ends[partition]:
-                    for batch in (await consumer.getmany(timeout_ms=100)).values():
-                        found += [(record.key.decode(), record.value) for record in batch]
-    finally:
-        await consumer.stop()
-    return found
 
 
 async def all_sent(pool: asyncpg.Pool) -> bool:
@@ -50,7 +24,8 @@ async def test_an_erased_person_has_a_tombstone_last_and_the_relay_goes_on(
             await office.do(f"/people/{person['person_id']}/erasure")
         last = await office.person(name="Ada Last")
         await eventually(lambda: all_sent(membership.pool), what="all events are sent")
-    newest = dict(await records(settings, f"{settings.topic_prefix}aspire.people"))
+    records = await records_of(settings, "aspire.people")
+    newest = {(record.key or b"").decode(): record.value for record in records}
     for number, person in enumerate(people):
         assert (newest[person["person_id"]] is None) == (number % 2 == 0)
     assert newest[last["person_id"]]
