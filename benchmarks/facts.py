@@ -139,7 +139,7 @@ def runs(schools: int, each: int) -> Iterable[Outgoing]:
 
 def outgoing(key: UUID, number: int, event: Event) -> Outgoing:
     return Outgoing(
-        0, 0, uuid4(), TOPIC, str(key), number + 1, event.type, event.payload(), TRACEPARENT,
+        0, uuid4(), TOPIC, str(key), number + 1, event.type, event.payload(), TRACEPARENT,
         datetime.now(UTC),
     )  # fmt: skip
 

@@ -39,8 +39,8 @@ HOUSEKEEPING_EVERY = timedelta(hours=1)
 VERIFYING_TRIED_EVERY = timedelta(minutes=5)
 GRACEFUL_SECONDS = 5
 BACKLOG = 2048
-WORKERS_CONNECTIONS = 3
-"""Of relay, consumer and its alarm, beside those that the requests share."""
+WORKERS_CONNECTIONS = 4
+"""Of the relay's two lanes, the consumer and its alarm, beside those that the requests share."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers and clients keep an idle connection, so that they close it and no
 request meets one that is just being closed."""

@@ -15,7 +15,7 @@ import asyncpg
 from shared.database import plan_anew
 from shared.events import TOPICS, Event, Received
 from shared.messaging import faults, inbox, journal, positions
-from shared.messaging.connections import acquire, limit
+from shared.messaging.connections import LIMITED, acquire, milliseconds
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, Readable, describe, is_about_data, is_ours
@@ -85,7 +85,10 @@ async def take(
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                await limit(connection, transaction_timeout_seconds)
+                await connection.execute(
+                    f"SELECT {LIMITED}",
+                    milliseconds(transaction_timeout_seconds),
+                )
                 if len(records) >= MANY:
                     await plan_anew(connection)
                 with statements(connection):

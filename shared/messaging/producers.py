@@ -40,7 +40,7 @@ class Landed:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The `events` that all in-sync replicas have, without a gap within their shard, and where all
+    """The `events` that all in-sync replicas have, without a gap within their key, and where all
     batches are that Kafka has."""
 
     events: Sequence[Outgoing] = ()
@@ -148,14 +148,16 @@ class Producers:
         """
         if not events:
             return
-        assert self._fencing is not None, "whoever sends these has fenced, under the shard's lock"
+        producer = self._fencing
+        if producer is None:
+            raise KafkaError("the producer that fenced a former relay was given up meanwhile")
         sent: list[Delivery] = []
-        await self._fencing.begin_transaction()
-        await self._deliver(self._fencing, events, sent)
+        await producer.begin_transaction()
+        await self._deliver(producer, events, sent)
         if len(_acknowledged(events, sent).events) < len(events):
             raise KafkaError("Kafka refused a part of a transaction")
         await faults.reach("after_send_before_transaction_ends")
-        await self._fencing.commit_transaction()
+        await producer.commit_transaction()
         deliveries += sent
 
     async def _deliver(
@@ -212,7 +214,7 @@ def _look_at(result: "asyncio.Future[RecordMetadata]") -> None:
 
 
 def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) -> Acknowledged:
-    """What Kafka has: of each shard's events those up to the first that it may not have."""
+    """What Kafka has: of each key's events those up to the first that it may not have."""
     has: set[int] = set()
     landed: list[Landed] = []
     for sent, result in deliveries:
@@ -224,7 +226,9 @@ def _acknowledged(events: Sequence[Outgoing], deliveries: Sequence[Delivery]) ->
     if len(has) == len(events):
         return Acknowledged(events, landed)
     broken = {
-        event.shard: event.position for event in reversed(events) if event.position not in has
+        (event.topic, event.key): event.position
+        for event in reversed(events)
+        if event.position not in has
     }
-    kept = [e for e in events if e.shard not in broken or e.position < broken[e.shard]]
+    kept = [e for e in events if e.position < broken.get((e.topic, e.key), e.position + 1)]
     return Acknowledged(kept, landed)

@@ -67,7 +67,6 @@ class Unreadable:
 class Outgoing:
     """A row of the journal on its way to Kafka."""
 
-    shard: int
     position: int
     id: UUID
     topic: str

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
 
@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from shared.messaging import arrays, checkpoints, faults, tracing
 from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
-from shared.messaging.connections import acquire, limit
+from shared.messaging.connections import LIMITED, acquire, milliseconds
 from shared.messaging.failures import AWAY
 from shared.messaging.positions import Partition
 from shared.messaging.producers import Acknowledged, Producers
@@ -30,7 +30,11 @@ NO_OFFSET = -1
 """Of a record that Kafka has had already, and does not remember where."""
 
 SHARDS_AT_A_TIME = 8
-"""So that a second relay finds shards to own while the first is busy."""
+"""So that a second lane, or relay, finds shards to own while the first is busy."""
+
+LANES = 2
+"""Batches under way at once where the outbox is long: one is read and made while Kafka and the
+database are busy with the other, of other shards."""
 
 
 class Relay:
@@ -89,11 +93,28 @@ class Relay:
                     self._tell(None)
                     if not self._may_be_more:
                         return  # what else there is to know can wait for the next poll
+                    await self._send_in_lanes()
                 if await self.settle():
                     self._tell(None)
         except (KafkaError, *AWAY) as error:
             self._settled = False
             self._tell(f"{type(error).__name__}: {error}")
+
+    async def _send_in_lanes(self) -> None:
+        """Sends while there may be more; raises when all have ended, where one of them failed."""
+        for result in await asyncio.gather(
+            *(self._send_in_lane() for _ in range(LANES)), return_exceptions=True
+        ):
+            if isinstance(result, BaseException):
+                raise result
+
+    async def _send_in_lane(self) -> None:
+        try:
+            while self._settled and await self.send_batch() and self._may_be_more:
+                pass
+        except BaseException:
+            self._settled = False  # the other ends, too
+            raise
 
     async def settle(self) -> bool:
         """Whether it may send: nothing stops it, and what is on Kafka fits the journal.
@@ -153,7 +174,6 @@ class Relay:
         """
         with untraced():
             async with acquire(self._pool) as connection, connection.transaction():
-                await limit(connection, self._settings.relay_delivery_seconds + MARGIN_SECONDS)
                 shards = await self._own_shards(connection)
                 of_each = max(1, self._settings.relay_batch // max(1, len(shards)))
                 rows = await self._read(connection, shards, of_each) if shards else []
@@ -161,12 +181,12 @@ class Relay:
                 if not rows:
                     return 0
                 await faults.reach("before_send")
-                begun = time.time_ns()
+                begun, newest = time.time_ns(), dict(self._newest)
                 acknowledged, failure = await self._producers.send(rows)
                 tracing.sent(acknowledged.events, begun)
                 await faults.reach("after_send_before_delete")
-                self._watch(acknowledged)
-                await self._forget(connection, acknowledged)
+                self._watch(acknowledged, newest)
+                await self._forget(connection, shards, acknowledged)
                 await faults.reach("after_delete_before_commit")
         if failure is not None:
             raise failure
@@ -175,18 +195,21 @@ class Relay:
     async def _own_shards(self, connection: asyncpg.Connection) -> list[int]:
         """Locks shards that have something to send; none where the journal was not compared."""
         rows = await connection.fetch(
-            """
+            f"""
+            WITH limited AS MATERIALIZED (SELECT {LIMITED})
             SELECT s.shard, s.compacted, s.owner
-              FROM shard AS s
-             WHERE EXISTS (SELECT FROM outbox AS o WHERE o.shard = s.shard)
-               AND NOT EXISTS (SELECT FROM stop WHERE part = ANY ($2) AND resumed_at IS NULL)
+              FROM limited
+             CROSS JOIN shard AS s
+             CROSS JOIN LATERAL (SELECT FROM outbox WHERE outbox.shard = s.shard LIMIT 1) AS waiting
+             WHERE NOT EXISTS (SELECT FROM stop WHERE part = ANY ($2) AND resumed_at IS NULL)
                AND is_compared()
              ORDER BY random()
-             LIMIT $1
-               FOR UPDATE SKIP LOCKED
-            """,
-            SHARDS_AT_A_TIME,
+             LIMIT $3
+               FOR UPDATE OF s SKIP LOCKED
+            """,  # noqa: S608 - a constant
+            milliseconds(self._settings.relay_delivery_seconds + MARGIN_SECONDS),
             self._stopped_by,
+            SHARDS_AT_A_TIME,
         )
         taken_over = [
             row["shard"]
@@ -213,43 +236,45 @@ class Relay:
     async def _read(
         self, connection: asyncpg.Connection, shards: Sequence[int], of_each: int
     ) -> list[Outgoing]:
+        # One walk through the journal's index: joined row by row it took three times as long.
         rows = await connection.fetch(
             """
-            SELECT o.shard, o.position, e.id, e.topic, e.key, e.sequence, e.type,
-                   e.payload::text AS payload, e.headers ->> 'traceparent' AS traceparent,
-                   e.recorded_at
-              FROM unnest($1::integer[]) AS s (shard)
-             CROSS JOIN LATERAL (SELECT shard, position
-                                   FROM outbox
-                                  WHERE outbox.shard = s.shard
-                                  ORDER BY position
-                                  LIMIT $2) AS o
-              JOIN event AS e USING (position)
-             ORDER BY o.shard, o.position
+            SELECT position, id, topic, key, sequence, type, payload::text,
+                   headers ->> 'traceparent', recorded_at
+              FROM event
+             WHERE position = ANY (ARRAY(
+                   SELECT o.position
+                     FROM unnest($1::integer[]) AS s (shard)
+                    CROSS JOIN LATERAL (SELECT position
+                                          FROM outbox
+                                         WHERE outbox.shard = s.shard
+                                         ORDER BY position
+                                         LIMIT $2) AS o))
+             ORDER BY position
             """,
             shards,
             of_each,
         )
         return [Outgoing(*row) for row in rows]
 
-    def _watch(self, acknowledged: Acknowledged) -> None:
-        """Raises where Kafka gives an offset that it has given before: it is not what it was."""
+    def _watch(self, acknowledged: Acknowledged, before: Mapping[Partition, int]) -> None:
+        """Raises where Kafka gives an offset that it had given `before`: it is not what it was."""
         for each in acknowledged.landed:
-            if NO_OFFSET < each.first <= self._newest.get(each.partition, NO_OFFSET):
+            if NO_OFFSET < each.first <= before.get(each.partition, NO_OFFSET):
                 topic, partition = each.partition
                 raise KafkaError(f"{topic} partition {partition} begins again at {each.first}")
-            self._newest[each.partition] = each.last
+            self._newest[each.partition] = max(
+                each.last, self._newest.get(each.partition, NO_OFFSET)
+            )
             self._sent = each.event.id
 
-    async def _forget(self, connection: asyncpg.Connection, acknowledged: Acknowledged) -> None:
+    async def _forget(
+        self, connection: asyncpg.Connection, shards: Sequence[int], acknowledged: Acknowledged
+    ) -> None:
         """Deletes what Kafka has, and remembers the last of each partition."""
         await connection.execute(
-            """
-            DELETE FROM outbox AS o
-             USING unnest($1::text::integer[], $2::text::bigint[]) AS a (shard, position)
-             WHERE (o.shard, o.position) = (a.shard, a.position)
-            """,
-            arrays.of_plain(event.shard for event in acknowledged.events),
+            "DELETE FROM outbox WHERE shard = ANY ($1) AND position = ANY ($2::text::bigint[])",
+            shards,
             arrays.of_plain(event.position for event in acknowledged.events),
         )
         await checkpoints.remember(

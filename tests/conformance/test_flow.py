@@ -194,7 +194,7 @@ async def test_a_former_sender_cannot_put_an_erased_profile_last(flow: Flow) -> 
     # The former owner wakes up and would send the old profile once more.
     position = await flow.publisher.fetchval("SELECT min(position) FROM event")
     row = await flow.publisher.fetchrow(
-        "SELECT 16 AS shard, e.position, e.id, e.topic, e.key, e.sequence, e.type,"
+        "SELECT e.position, e.id, e.topic, e.key, e.sequence, e.type,"
         " e.payload::text AS payload, NULL AS traceparent, e.recorded_at"
         " FROM event AS e WHERE position = $1",
         position,

@@ -1,8 +1,8 @@
 """A publishing database with its relay, and a consuming one with its consumer, and a broker."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID, uuid4
@@ -13,7 +13,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from shared.events import Event
 from shared.events.membership import NetworkEstablished, NetworkRenamed
 from shared.events.vocabulary import Region
-from shared.messaging import Transaction
+from shared.messaging import Transaction, faults
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
@@ -103,6 +103,16 @@ async def working(part: Relay | Consumer) -> AsyncIterator[None]:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@contextmanager
+def armed(act: Callable[[str], Awaitable[None]]) -> Iterator[None]:
+    """Has `act` called at every fault point inside."""
+    faults.arm(act)
+    try:
+        yield
+    finally:
+        faults.arm(None)
 
 
 def history(length: int, key: UUID | None = None) -> list[Event]:

@@ -109,7 +109,7 @@ class Stream:
     ) -> Record:
         self.offset += 1
         outgoing = Outgoing(
-            0, 0, event_id or uuid4(), event.topic.name, event.key, sequence, event.type,
+            0, event_id or uuid4(), event.topic.name, event.key, sequence, event.type,
             event.payload(), None, datetime(2026, 11, 25, 9, tzinfo=UTC),
         )  # fmt: skip
         return Record(

@@ -1,6 +1,8 @@
 """The relay sends whole batches; where Kafka refuses one, every key still arrives in order."""
 
+import asyncio
 from collections import defaultdict
+from itertools import count
 from uuid import uuid4
 
 import pytest
@@ -12,7 +14,8 @@ from shared.events import TOPICS
 from shared.events.membership import NetworkRenamed
 from shared.messaging.producers import BATCH_BYTES
 from shared.messaging.relay import Relay
-from tests.kernel.flow import TOPIC, Flow, history, working
+from tests.kernel.flow import TOPIC, Flow, armed, history, working
+from tests.kernel.topics import records_of
 
 
 async def test_a_record_that_is_refused_lets_none_of_its_key_pass(flow: Flow) -> None:
@@ -40,6 +43,47 @@ async def test_a_record_that_is_refused_lets_none_of_its_key_pass(flow: Flow) ->
     expected = {str(large): [1, 2, 3, 4]} | {str(key): [1, 2, 3] for key in others}
     assert {row["key"]: row["sequences"] for row in rows if row["key"] in expected} == expected
     assert await flow.count() == 42
+
+
+async def test_a_long_outbox_is_sent_in_lanes_with_every_key_in_order(flow: Flow) -> None:
+    await publish_much(flow)
+    batches, together = count(1), asyncio.Barrier(2)
+
+    async def meet(point: str) -> None:
+        if point == "before_send" and next(batches) in (2, 3):
+            await together.wait()  # each has shards of its own
+
+    with armed(meet):
+        await flow.relay_all()
+    assert not together.n_waiting
+    assert await sequences(flow) == [[1, 2, 3, 4, 5]] * 60
+
+
+async def test_a_lane_that_fails_ends_the_other_and_loses_nothing(flow: Flow) -> None:
+    await publish_much(flow)
+    batches = count(1)
+
+    async def fail(point: str) -> None:
+        if point == "after_send_before_delete" and next(batches) == 3:
+            raise KafkaError("gone")
+
+    with armed(fail):
+        await flow.relay_all()
+    assert next(batches) > 3
+    assert [list(dict.fromkeys(of)) for of in await sequences(flow)] == [[1, 2, 3, 4, 5]] * 60
+
+
+async def publish_much(flow: Flow) -> None:
+    flow.settings = flow.settings.model_copy(update={"relay_batch": 40})
+    await flow.publish(*(event for _ in range(60) for event in history(5)))
+
+
+async def sequences(flow: Flow) -> list[list[int]]:
+    """Of each key, as they are on Kafka."""
+    found: dict[bytes | None, list[int]] = defaultdict(list)
+    for record in await records_of(flow.settings):
+        found[record.key].append(int(dict(record.headers)["ce_sequence"]))
+    return list(found.values())
 
 
 async def send_all(relay: Relay) -> None:

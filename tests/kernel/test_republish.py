@@ -2,8 +2,8 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -11,12 +11,12 @@ import pytest
 
 from shared.database import create_pool
 from shared.events.membership import PersonProfile, PersonProfileErased
-from shared.messaging import Transaction, cluster, faults, journal, republish
+from shared.messaging import Transaction, cluster, journal, republish
 from shared.messaging.connections import acquire
 from shared.messaging.republish import Progress
 from tests.conftest import Database
 from tests.infra import EmbeddedServer, Infra
-from tests.kernel.flow import Flow, history, working
+from tests.kernel.flow import Flow, armed, history, working
 from tests.kernel.ledger import LEDGER, Kernel
 from tests.kernel.topics import lose_topics, records_of
 
@@ -235,15 +235,6 @@ async def test_it_ends_where_its_relay_does(flow: Flow) -> None:
 
     with armed(fail), pytest.raises(RuntimeError, match="a bug"):
         await republish_all(flow)
-
-
-@contextmanager
-def armed(act: Callable[[str], Awaitable[None]]) -> Iterator[None]:
-    faults.arm(act)
-    try:
-        yield
-    finally:
-        faults.arm(None)
 
 
 @asynccontextmanager

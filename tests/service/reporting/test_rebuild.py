@@ -111,7 +111,7 @@ async def send(
     await producer.start()
     for event in events:
         outgoing = Outgoing(
-            0, 0, event.id, event.topic, event.key, event.sequence, event.data.type,
+            0, event.id, event.topic, event.key, event.sequence, event.data.type,
             event.data.payload(), None, event.time,
         )  # fmt: skip
         await producer.send(
