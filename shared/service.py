@@ -18,7 +18,7 @@ from fastapi import APIRouter, FastAPI
 from shared import telemetry
 from shared.changes import Changes
 from shared.clock import Clock, SystemClock
-from shared.database import create_pool, migrations_of
+from shared.database import create_pool, migrations_of, why
 from shared.messaging import Effects, checkpoints, cluster
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
@@ -221,7 +221,7 @@ class Running:
         except asyncpg.UndefinedTableError:
             ran = []
         except AWAY as error:
-            return f"the database does not answer ({type(error).__name__})"
+            return f"the database {why(error)}"
         missing = {each.name for each in migrations_of(self.service.package)} - {
             row["name"] for row in ran
         }

@@ -2,20 +2,24 @@
 
 import os
 import re
+import ssl
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
     ModelWrapValidatorHandler,
+    SecretStr,
     ValidationError,
     model_validator,
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "ASPIRE_"
+SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _HOST: Final = re.compile(r"([^\s:]*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?")
 
 
@@ -39,6 +43,12 @@ def _upper(value: object) -> object:
 
 
 Brokers = Annotated[str, AfterValidator(_brokers)]
+SecurityProtocol = Annotated[
+    Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)
+]
+SaslMechanism = Annotated[
+    Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)
+]
 LogLevel = Annotated[
     Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)
 ]
@@ -57,6 +67,15 @@ class Settings(BaseSettings):
 
     kafka: Brokers = "localhost:9092"
     """Bootstrap servers, host:port, separated by commas."""
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    """As Kafka's `security.protocol`."""
+    kafka_sasl_mechanism: SaslMechanism | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_sasl_password_file: Path | None = None
+    """Instead of the password: the file that it stands in, as a mounted secret."""
+    kafka_ssl_ca_file: Path | None = None
+    """PEM of the authorities that sign the brokers' certificates. None: those of the system."""
     topic_prefix: str = ""
     """Put before each topic's and consumer group's name, so that platforms can share a Kafka."""
     partitions: int = Field(24, ge=1)
@@ -118,6 +137,61 @@ class Settings(BaseSettings):
                 f"{message[:1].lower()}{message[1:]}."
             ) from None
 
+    @model_validator(mode="after")
+    def _comes_into_kafka(self) -> Self:
+        asks_who = (
+            "ASPIRE_KAFKA_SASL_MECHANISM",
+            "ASPIRE_KAFKA_SASL_USERNAME",
+            "ASPIRE_KAFKA_SASL_PASSWORD or ASPIRE_KAFKA_SASL_PASSWORD_FILE",
+        )
+        password = self.kafka_sasl_password, self.kafka_sasl_password_file
+        given = self.kafka_sasl_mechanism, self.kafka_sasl_username, any(password)
+        for variable, value in zip(asks_who, given, strict=True):
+            if bool(value) != self.kafka_asks_who:
+                raise SettingWrong(
+                    f"ASPIRE_KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}, and "
+                    f"{variable} is {'set' if value else 'not set'}: a mechanism, a user and a "
+                    "password belong to SASL_SSL (or SASL_PLAINTEXT), and to nothing else."
+                )
+        if all(password):
+            raise SettingWrong(f"Set one of {asks_who[2]}, not both.")
+        if self.kafka_ssl_ca_file and not self.kafka_speaks_tls:
+            raise SettingWrong(
+                f"ASPIRE_KAFKA_SECURITY_PROTOCOL is {self.kafka_security_protocol}, which is not "
+                "TLS, and ASPIRE_KAFKA_SSL_CA_FILE is set: use SSL or SASL_SSL."
+            )
+        _check_authorities("ASPIRE_KAFKA_SSL_CA_FILE", self.kafka_ssl_ca_file)
+        self.kafka_password()
+        return self
+
+    @property
+    def kafka_speaks_tls(self) -> bool:
+        """Whether connections to Kafka are encrypted, and brokers show who they are."""
+        return self.kafka_security_protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def kafka_asks_who(self) -> bool:
+        """Whether a client tells Kafka its user and password."""
+        return self.kafka_security_protocol in ("SASL_PLAINTEXT", "SASL_SSL")
+
+    def kafka_password(self) -> str | None:
+        """The password of the user, if there is one; read anew where it stands in a file.
+
+        Raises SettingWrong where the file cannot be read or is empty.
+        """
+        if self.kafka_sasl_password is not None:
+            return self.kafka_sasl_password.get_secret_value()
+        if self.kafka_sasl_password_file is None:
+            return None
+        variable, file = "ASPIRE_KAFKA_SASL_PASSWORD_FILE", self.kafka_sasl_password_file
+        try:
+            password = file.read_text("utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unreadable(variable, file, error) from error
+        if not password:
+            raise SettingWrong(f"{variable} is “{file}”: it is empty.")
+        return password
+
     @property
     def local_keys(self) -> Path:
         """The folder of the local issuer's keys."""
@@ -143,13 +217,16 @@ class Settings(BaseSettings):
             raise SettingMissing(
                 f"{variable} is not set: it names the database of the service {service}, "
                 f"as in postgresql://{service}:password@host:5432/{service}. "
-                "`aspire up` sets it for the services that it starts; `aspire status` prints it."
+                "`aspire up` sets it for the services that it starts."
             )
         return checked_database_url(variable, url)
 
 
 def checked_database_url(variable: str, url: str) -> str:
-    """The URL. Raises SettingWrong, without a password, where it cannot be one of a database."""
+    """The URL. Raises SettingWrong, without a password, where it cannot be one of a database.
+
+    It may say `sslmode` and `sslrootcert` as PostgreSQL's own clients know them.
+    """
     scheme, _, rest = url.partition("://")
     hosts = rest.partition("/")[0].rpartition("@")[2].split(",")
     if scheme not in ("postgresql", "postgres") or not all(map(_HOST.fullmatch, hosts)):
@@ -157,4 +234,41 @@ def checked_database_url(variable: str, url: str) -> str:
             f"{variable} is not the URL of a database: "
             "it should be like postgresql://user:password@host:5432/database."
         )
+    asked = dict(parse_qsl(urlsplit(url).query))
+    mode = asked.get("sslmode", "prefer")
+    if mode not in SSL_MODES:
+        raise SettingWrong(f"{variable} has sslmode={mode}: it is one of {', '.join(SSL_MODES)}.")
+    if file := asked.get("sslrootcert"):
+        _check_authorities(f"sslrootcert in {variable}", Path(file))
     return url
+
+
+def without_password(url: str) -> str:
+    """A database's URL as it may be shown."""
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    name, colon, _ = user.partition(":")
+    shown = f"{name}:***" if colon else name
+    query = re.sub(r"(password=)[^&]*", r"\1***", parts.query)
+    return urlunsplit(parts._replace(netloc=f"{shown}{at}{hosts}", query=query))
+
+
+def _check_authorities(variable: str, file: Path | None) -> None:
+    """Raises SettingWrong where the file has no certificates that could be trusted."""
+    if file is None:
+        return
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # ssl.SSLError is one, too
+        raise _unreadable(variable, file, error) from error
+
+
+def _unreadable(variable: str, file: Path, error: Exception) -> SettingWrong:
+    match error:
+        case ssl.SSLError():
+            why = "it has no certificates in PEM"
+        case OSError():
+            why = f"it cannot be read ({error.strerror})"
+        case _:
+            why = "it is no text in UTF-8"
+    return SettingWrong(f"{variable} is “{file}”: {why}.")

@@ -143,12 +143,15 @@ def start(settings: Settings, database: Database) -> Start:
         parts: tuple[str, ...] | None = None,
         clock: Clock | None = None,
         dsn: str | None = None,
+        min_size: int = 1,
         **changes: Any,
     ) -> AsyncIterator[Started]:
         service = load(name)
         dsn = dsn or await database(name)
         chosen = settings.model_copy(update=changes)
-        pool = await create_pool(dsn, f"test {name}", max_size=chosen.pool_max_size)
+        pool = await create_pool(
+            dsn, f"test {name}", min_size=min_size, max_size=chosen.pool_max_size
+        )
         running = Running(service, chosen, pool, parts, clock)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(pool.close)

@@ -7,6 +7,7 @@ import asyncpg
 
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
+from shared import tls
 from shared.messaging.connections import acquire
 
 AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InvalidAuthorizationSpecificationError)
@@ -26,8 +27,9 @@ async def pooled(platform: Platform, service: str) -> AsyncIterator[asyncpg.Pool
     try:
         pool = await asyncpg.create_pool(url, min_size=1, max_size=2, timeout=5)
     except (*AWAY, asyncpg.InvalidCatalogNameError) as error:
+        reason = tls.trouble(error) or error or type(error).__name__
         raise CannotDo(
-            f"The database of {service} does not answer ({error or type(error).__name__}). "
+            f"The database of {service} does not answer ({reason}). "
             "`aspire status` shows what runs."
         ) from error
     except ValueError as error:

@@ -13,6 +13,7 @@ from deploy.cli.terminal import out, print_json, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 from deploy.embedded.instance import SERVICES
+from shared.settings import without_password
 
 NOTHING_RUNS: Final = 3
 SECONDS_TO_ANSWER: Final = 8
@@ -87,7 +88,7 @@ async def _service(platform: Platform, service: str) -> dict[str, Any] | None:
     if child is not None and child.address != url:
         child = None
     try:
-        database: str | None = platform.database_url(service)
+        database: str | None = without_password(platform.database_url(service))
     except CannotDo:
         database = None
     replicas = [

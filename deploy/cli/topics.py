@@ -10,7 +10,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
 from shared.events import TOPICS
-from shared.messaging import cluster
+from shared.messaging import cluster, security
 from shared.settings import Settings
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -147,7 +147,7 @@ async def _reader(settings: Settings, wanted: Filter) -> AsyncIterator[AIOKafkaC
     """A consumer on all partitions of the topics that exist, in no group."""
     partitions = await cluster.partitions_of(settings, [TOPICS[name] for name in wanted.topics])
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, enable_auto_commit=False, auto_offset_reset="earliest"
+        **security.options(settings), enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await consumer.start()
     try:

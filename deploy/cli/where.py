@@ -10,7 +10,7 @@ from deploy.cli.trouble import CannotDo
 from deploy.embedded.home import default_home
 from deploy.embedded.instance import SERVICES
 from deploy.embedded.state import ChildState, InstanceState
-from shared.settings import Settings
+from shared.settings import Settings, checked_database_url
 
 if TYPE_CHECKING:
     from shared.web.issuer import LocalIssuer
@@ -49,7 +49,7 @@ class Platform:
         """The service's database: `ASPIRE_<SERVICE>_DATABASE_URL`, or that of the instance."""
         variable = f"ASPIRE_{service.upper()}_DATABASE_URL"
         if given := self.environment.get(variable):
-            return given
+            return checked_database_url(variable, given)
         if self.state is not None and service in self.state.database_urls:
             return self.state.database_urls[service]
         raise CannotDo(

@@ -18,6 +18,7 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
+from shared.settings import checked_database_url
 
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
 SECONDS_TO_READY: Final = 60.0
@@ -88,9 +89,9 @@ class Instance:
         self._replicas: dict[str, Replica] = {}
         self._kafka = settings.get("ASPIRE_KAFKA") or None
         self._urls = {
-            service: url
+            service: checked_database_url(variable, url)
             for service in self.services
-            if (url := settings.get(f"ASPIRE_{service.upper()}_DATABASE_URL"))
+            if (url := settings.get(variable := f"ASPIRE_{service.upper()}_DATABASE_URL"))
         }
         self._lock: IO[str] | None = None
         self._supervisor: Supervisor | None = None

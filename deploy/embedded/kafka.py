@@ -76,10 +76,12 @@ class Kafka:
         controller_port: int,
         cache: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        users: Mapping[str, str] | None = None,
         jvm: Sequence[str] | None = None,
     ) -> None:
         """`settings` are added to the broker's properties, or take their place.
 
+        `users` are names and passwords for SCRAM, known from the first start on.
         `jvm` are further options of the Java runtime; unless given, it uses the kept classes.
         """
         self.port = port
@@ -89,6 +91,7 @@ class Kafka:
         self._controller_port = controller_port
         self._cache = cache or default_cache()
         self._settings = settings or {}
+        self._users = users or {}
         self._jvm = jvm
 
     @property
@@ -138,6 +141,9 @@ class Kafka:
         if cluster.startswith("-"):
             cluster = "A" + cluster[1:]  # the tool would take it for an option
         arguments = ["format", "--standalone", "-t", cluster, "-c", str(properties)]
+        for name, password in self._users.items():
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512"):
+                arguments += ["--add-scram", f"{mechanism}=[name={name},password={password}]"]
         command = await self._java("kafka.tools.StorageTool", *arguments)
         await self._supervisor.run("kafka-format", command, folder=self._folder)
         new.rename(self._data)

@@ -7,7 +7,14 @@ from shared.database.migrations import (
     migrations_of,
 )
 from shared.database.plans import plan_anew
-from shared.database.pool import DatabaseAway, acquire, answers, create_pool, wait_for_database
+from shared.database.pool import (
+    DatabaseAway,
+    acquire,
+    answers,
+    create_pool,
+    wait_for_database,
+    why,
+)
 
 __all__ = [
     "DatabaseAway",
@@ -20,4 +27,5 @@ __all__ = [
     "migrations_of",
     "plan_anew",
     "wait_for_database",
+    "why",
 ]

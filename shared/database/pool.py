@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
+from shared import tls
 from shared.problems import Refused
 
 log = logging.getLogger(__name__)
@@ -87,8 +88,9 @@ async def acquire(pool: asyncpg.Pool, timeout_seconds: float) -> AsyncIterator[a
     """A connection of the pool; DatabaseAway where there is none within the time."""
     try:
         connection = await pool.acquire(timeout=timeout_seconds)
-    except (*AWAY, *_NOT_READY) as error:
-        log.warning("No connection to the database: %s", error or type(error).__name__)
+    except (*AWAY, *_NOT_READY, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        reason = tls.trouble(error) or error or type(error).__name__
+        log.warning("No connection to the database: %s", reason)
         raise DatabaseAway(
             "The database does not answer at the moment. Nothing was changed; try again shortly.",
             headers={"Retry-After": "2"},
@@ -118,6 +120,17 @@ def _lost(connection: PoolConnectionProxy) -> bool:
         return True
 
 
+def why(error: BaseException) -> str:
+    """Why the database cannot be used, in words that follow its name; never with its password."""
+    if untrusted := tls.trouble(error):
+        return f"cannot be trusted: {untrusted}. Check host, sslmode and sslrootcert in its URL"
+    if isinstance(error, asyncpg.InvalidAuthorizationSpecificationError):
+        return f"refuses us: {error}"
+    if isinstance(error, asyncpg.exceptions.ClientConfigurationError):
+        return f"cannot be asked: {error}"
+    return f"does not answer ({type(error).__name__})"
+
+
 async def wait_for_database(dsn: str, timeout_seconds: float | None = None) -> None:
     """Returns once the database lets us in; says every five seconds what it waits for.
 
@@ -145,7 +158,7 @@ async def answers(dsn: str) -> str | None:
     except asyncpg.exceptions.ClientConfigurationError:
         raise
     except (*AWAY, *_NOT_READY) as error:
-        reason = str(error) or type(error).__name__
+        reason = tls.trouble(error) or str(error) or type(error).__name__
         return f"PostgreSQL at {_address(dsn)} does not let us in ({reason})"
     await connection.close()
     return None

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
@@ -10,26 +11,21 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.events import TOPICS, Topic
+from shared.messaging import security
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
 
 RETRY_SECONDS = 0.5
 
-ANSWER_MS = 2000
-"""For one broker to say who it is and what is there; aiokafka would give it 40 seconds."""
-
 
 async def answers(settings: Settings, timeout_seconds: float = 2) -> str | None:
     """None where a broker answers; otherwise why not, in words."""
-    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with _client(settings) as client, asyncio.timeout(timeout_seconds):
             await client.bootstrap()
     except (KafkaError, OSError, TimeoutError) as error:
-        return f"Kafka at {settings.kafka} does not answer ({type(error).__name__})"
-    finally:
-        await client.close()
+        return f"Kafka at {settings.kafka} {await security.why(settings, error)}"
     return None
 
 
@@ -61,7 +57,7 @@ async def create_topics(settings: Settings, topics: Iterable[Topic] = TOPICS.val
         )
         for topic in topics
     ]
-    admin = AIOKafkaAdminClient(bootstrap_servers=settings.kafka)
+    admin = AIOKafkaAdminClient(**security.options(settings))
     await admin.start()
     try:
         response = await admin.create_topics(wanted)
@@ -83,15 +79,21 @@ async def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list[Top
     Raises:
         KafkaError: no broker answers.
     """
-    client = AIOKafkaClient(bootstrap_servers=settings.kafka, request_timeout_ms=ANSWER_MS)
-    try:
+    async with _client(settings) as client:
         await client.bootstrap()
         known = await client.fetch_all_metadata()
-    finally:
-        await client.close()
     names = [settings.topic_prefix + topic.name for topic in topics]
     return [
         TopicPartition(name, number)
         for name in names
         for number in sorted(known.partitions_for_topic(name) or ())
     ]
+
+
+@asynccontextmanager
+async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
+    client = AIOKafkaClient(**security.options(settings), request_timeout_ms=security.ANSWER_MS)
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -18,7 +18,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.messaging import batch, cluster, faults, positions, stops
+from shared.messaging import batch, cluster, faults, positions, security, stops
 from shared.messaging.batch import Outcome
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
@@ -139,7 +139,9 @@ class Consumer:
             try:
                 builder = await self._broker.connect()
                 self._broker.config.broker_config.builder = partial(
-                    self._client.reader, rewind=self._seek, **getattr(builder, "keywords", {})
+                    self._client.reader,
+                    rewind=self._seek,
+                    **{**getattr(builder, "keywords", {}), **security.options(self._settings)},
                 )
                 await self._broker.start()
             except (KafkaError, OSError) as error:

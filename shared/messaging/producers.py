@@ -10,7 +10,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.structs import RecordMetadata
 
 from shared.events import TOPICS
-from shared.messaging import faults
+from shared.messaging import faults, security
 from shared.messaging.client import Client, Producer
 from shared.messaging.partitioning import partition_of
 from shared.messaging.positions import Partition
@@ -96,7 +96,7 @@ class Producers:
             await self._fencing.abandon()
         self._fencing = None
         producer: Producer = self._client.producer(
-            bootstrap_servers=self._settings.kafka,
+            **security.options(self._settings),
             transactional_id=f"{self._name}.compacted",
             max_batch_size=BATCH_BYTES,
             transaction_timeout_ms=int(self._settings.relay_delivery_seconds * 1000),
@@ -119,7 +119,7 @@ class Producers:
     async def _started_plain(self) -> Producer:
         if self._plain is None:
             producer: Producer = self._client.producer(
-                bootstrap_servers=self._settings.kafka,
+                **security.options(self._settings),
                 enable_idempotence=True,
                 acks="all",
                 max_batch_size=BATCH_BYTES,

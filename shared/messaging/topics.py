@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from shared.events import Topic
-from shared.messaging import cluster
+from shared.messaging import cluster, security
 from shared.messaging.positions import Partition
 from shared.messaging.reader import Reader
 from shared.messaging.records import Record, identity
@@ -173,7 +173,7 @@ async def _open(settings: Settings, topics: Sequence[Topic], stack: AsyncExitSta
         await found.rewind()
 
     reader = Reader(
-        bootstrap_servers=settings.kafka,
+        **security.options(settings),
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
@@ -220,7 +220,7 @@ async def _written(
     if not wanted:
         return {}
     reader = AIOKafkaConsumer(
-        bootstrap_servers=settings.kafka, enable_auto_commit=False, request_timeout_ms=REQUEST_MS
+        **security.options(settings), enable_auto_commit=False, request_timeout_ms=REQUEST_MS
     )
     try:
         await reader.start()

@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.messaging import batch
+from shared.messaging import batch, security
 from shared.messaging.client import Client
 from shared.messaging.failures import FaultIsOurs
 from shared.messaging.positions import Partition, Positions
@@ -49,7 +49,7 @@ class Follower:
         self._assigned: list[TopicPartition] = []
         self._reader: Any = client.reader(
             rewind=self._seek,
-            bootstrap_servers=settings.kafka,
+            **security.options(settings),
             client_id=f"aspire-{service.name}-rebuild",
             enable_auto_commit=False,
             auto_offset_reset="earliest",

@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from shared.database.migrations import apply, migrations_of
 from shared.events import topics_of
 from shared.events.membership import PersonProfile
-from shared.messaging import checkpoints, cluster, republish, stops, topics
+from shared.messaging import checkpoints, republish, security, stops, topics
 from shared.messaging.checkpoints import _stands
 from shared.messaging.connections import acquire
 from shared.messaging.journal import NoCommandsTaken
@@ -186,7 +186,7 @@ async def test_while_kafka_is_away_a_server_that_only_began_anew_is_taken_for_wh
 async def test_a_broker_that_says_nothing_keeps_no_command_waiting(
     flow: Flow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster, "ANSWER_MS", 200)
+    monkeypatch.setattr(security, "ANSWER_MS", 200)
     await flow.publisher.execute("UPDATE compared SET started_at = 'epoch'")
     async with silent_broker() as address:
         flow.settings = flow.settings.model_copy(update={"kafka": address})

@@ -28,6 +28,7 @@ from aiokafka import AIOKafkaProducer
 from deploy.cli.app import invoke
 from deploy.demo.register import write_register
 from deploy.embedded.home import cache
+from deploy.embedded.state import InstanceState
 
 SECONDS_TO_START = 100.0
 SECONDS_TO_STOP = 10.0
@@ -75,6 +76,12 @@ class Aspire:
         done = self(*arguments, "--json")
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
+
+    def database_url(self, service: str) -> str:
+        """With its password, which `aspire status` does not show."""
+        state = InstanceState.read(self.home)
+        assert state is not None
+        return state.database_urls[service]
 
     def eventually(self, *arguments: str, holds: str) -> str:
         """What a command prints once that has `holds` in it."""
@@ -146,6 +153,7 @@ def test_status_knows_every_process_and_database(aspire: Aspire) -> None:
     for name, service in status["services"].items():
         assert service["status"] == "ready"
         assert psutil.pid_exists(service["pid"])
+        assert f"//{name}:***@127.0.0.1:" in service["database_url"]
         assert service["database_url"].endswith(f"/{name}")
     assert set(status["services"]) == {"membership", "scheduling", "cpd", "reporting"}
     for server in ("kafka", "postgres"):
@@ -246,7 +254,7 @@ def test_reporting_is_rebuilt_while_it_runs(aspire: Aspire) -> None:
     done = aspire("rebuild", "reporting")
     assert (done.returncode, done.stderr.count("Reading the log")) == (0, 1)
     assert "have taken over: they are the same" in done.stdout
-    database = aspire.json("status")["services"]["reporting"]["database_url"]
+    database = aspire.database_url("reporting")
     spoilt = run_sql(
         database,
         "DELETE FROM school WHERE school_id = (SELECT max(school_id::text)::uuid FROM school)"
@@ -307,7 +315,7 @@ def test_a_hostile_record_is_parked_looked_at_replayed_and_discarded(aspire: Asp
 
 @pytest.mark.usefixtures("up")
 def test_a_stop_is_ended_with_the_operators_reason_on_record(aspire: Aspire) -> None:
-    dsn = aspire.json("status")["services"]["cpd"]["database_url"]
+    dsn = aspire.database_url("cpd")
     run_sql(dsn, "INSERT INTO stop (part, reason) VALUES ('consumer', 'a test')")
     done = aspire("resume", "cpd", "--because", "the column is there")
     assert done.returncode == 0, done.stderr
@@ -318,7 +326,7 @@ def test_a_stop_is_ended_with_the_operators_reason_on_record(aspire: Aspire) -> 
 
 @pytest.mark.usefixtures("up")
 def test_resuming_says_what_it_has_ended_and_what_still_stands(aspire: Aspire) -> None:
-    dsn = aspire.json("status")["services"]["cpd"]["database_url"]
+    dsn = aspire.database_url("cpd")
     run_sql(dsn, "INSERT INTO stop (part, reason) VALUES ('relay', 'no Kafka'), ('api', 'older')")
     done = aspire("resume", "cpd", "--because", "a test asks")
     assert done.returncode == 2

@@ -55,6 +55,23 @@ def test_nothing_is_produced_past_the_relay() -> None:
     }
 
 
+def test_every_client_comes_into_kafka_in_the_one_way() -> None:
+    clients = ("AIOKafkaClient", "AIOKafkaAdminClient", "AIOKafkaConsumer", "AIOKafkaProducer",
+               "Reader", "client.reader", "client.producer")  # fmt: skip
+    past = {
+        path.relative_to(ROOT).as_posix()
+        for path in python_files()
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).endswith(clients)
+        and "security.options" not in ast.unparse(node)
+    }
+    assert past == {"deploy/embedded/kafka.py"}  # whether its own broker serves
+    # FastStream's consumer is made by a partial.
+    consumer = (ROOT / "shared/messaging/consumer.py").read_text("utf-8")
+    assert consumer.count("security.options") == consumer.count("self._client.reader") == 1
+
+
 def test_events_are_appended_by_one_function_only() -> None:
     touching = {
         path.relative_to(ROOT).as_posix()

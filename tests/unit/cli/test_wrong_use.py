@@ -251,3 +251,15 @@ def test_a_token_without_the_scope_of_its_role_is_remarked_upon(
 ) -> None:
     assert invoke(["token", "--role", "adviser"]) == 0
     assert "--network" in capsys.readouterr().err
+
+
+def test_status_shows_no_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASPIRE_CPD_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("ASPIRE_CPD_DATABASE_URL", "postgresql://cpd:s3cret@db/cpd?sslmode=require")
+    for arguments in (["status"], ["status", "--json"]):
+        assert invoke(arguments) == 0
+        printed = capsys.readouterr().out
+        assert "s3cret" not in printed
+        assert "cpd:***@db/cpd?sslmode=require" in printed
