@@ -19,6 +19,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "ASPIRE_"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+"""Hosts that are reached without a proxy."""
 SSL_MODES: Final = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _HOST: Final = re.compile(r"([^\s:]*|\[[0-9a-fA-F:]+\])(:[0-9]{1,5})?")
 

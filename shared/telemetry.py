@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -28,7 +29,7 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
-from shared.settings import Settings, SettingWrong
+from shared.settings import LOOPBACK, Settings, SettingWrong
 from shared.span_export import DiscreetExporter
 
 tracer = trace.get_tracer("aspire")
@@ -224,6 +225,18 @@ def _exporter() -> SpanExporter | None:
             return None
         case "otlp":
             return OTLPSpanExporter()
+        case "zipkin":
+            return _zipkin()
         case "console":
             return ConsoleSpanExporter()
-    raise SettingWrong(f"OTEL_TRACES_EXPORTER is “{wanted}”: use otlp, console or none.")
+    raise SettingWrong(f"OTEL_TRACES_EXPORTER is “{wanted}”: use otlp, zipkin, console or none.")
+
+
+def _zipkin() -> SpanExporter:
+    # Only here: few processes need it.
+    from opentelemetry.exporter.zipkin.json import ZipkinExporter
+
+    exporter = ZipkinExporter()
+    if urlsplit(exporter.endpoint).hostname in LOOPBACK:
+        exporter.session.trust_env = False  # no proxy in between
+    return exporter

@@ -26,6 +26,8 @@ def print_addresses(instance: Instance) -> None:
         table.add_row(service, Text(address, style=f"cyan link {address}/openapi.json"))
     table.add_row("kafka", Text(instance.kafka, style="cyan"))
     table.add_row("postgres", Text(addresses.get("postgres", "as given"), style="cyan"))
+    if zipkin := addresses.get("zipkin"):
+        table.add_row("traces (Zipkin)", Text(zipkin, style=f"cyan link {zipkin}"))
     table.add_row("data and logs", Text(str(instance.home)))
     out.print(table)
     if page := addresses.get("reporting"):

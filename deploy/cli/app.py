@@ -33,6 +33,7 @@ COMMANDS: Final = {
     "report": ("report", ASKING),
     "import-schools": ("schools", ASKING),
     "events": ("events", ASKING),
+    "trace": ("trace", ASKING),
     "token": ("token", ASKING),
     "run": ("run", OPERATING),
     "migrate": ("migrate", OPERATING),

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.trouble import CannotDo
+from deploy.cli.up import NoTracing
 
 
 def demo(
@@ -17,6 +18,7 @@ def demo(
         typer.Option(help="A school register in the GIAS layout; one is made up if left out."),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another number plays another year.")] = 2026,
+    no_tracing: NoTracing = False,
 ) -> None:
     """Start everything and play a year of the programme.
 
@@ -41,4 +43,4 @@ def demo(
     # Only here, so that every other command starts without it.
     from deploy.demo.running import run
 
-    run(once=once, register=register, seed=seed)
+    run(once=once, register=register, seed=seed, tracing=not no_tracing)

@@ -8,8 +8,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from deploy.cli.trouble import CannotDo
-
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+from shared.settings import LOOPBACK
 
 
 def client(url: str, token: str, *, seconds: float = 30) -> httpx.Client:

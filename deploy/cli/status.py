@@ -57,6 +57,7 @@ async def look(platform: Platform) -> dict[str, Any]:
         "started_at": state.started_at.isoformat() if state else None,
         "kafka": _server(platform, "kafka"),
         "postgres": _server(platform, "postgres"),
+        "zipkin": _server(platform, "zipkin"),
         "services": by_name,
     }
 
@@ -122,7 +123,7 @@ def _print(found: dict[str, Any]) -> None:
     table.add_column("where", overflow="fold")
     table.add_column("process", justify="right")
     table.add_column("how it is", overflow="fold")
-    for name in ("postgres", "kafka"):
+    for name in ("postgres", "kafka", "zipkin"):
         if server := found[name]:
             how = {True: "ready", False: "not ready", None: "given"}[server["ready"]]
             table.add_row(name, server["address"], str(server["pid"] or "–"), _how(how))

@@ -2,7 +2,9 @@
 
 import asyncio
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from deploy.cli.addresses import print_addresses
 from deploy.cli.starting import start
@@ -10,15 +12,23 @@ from deploy.cli.terminal import err, say
 from deploy.embedded.home import default_home
 from deploy.embedded.instance import Instance
 
+NoTracing = Annotated[
+    bool, typer.Option("--no-tracing", help="Leave Zipkin out, and have nobody keep traces.")
+]
 
-def up() -> None:
-    """Start everything: PostgreSQL, Kafka and the four services.
+
+def up(no_tracing: NoTracing = False) -> None:
+    """Start everything: PostgreSQL, Kafka, the four services, and Zipkin for their traces.
 
     It stays in the foreground and prints the addresses. Ctrl-C stops all of it; the data stay in
     ASPIRE_HOME, and the next [bold]aspire up[/] goes on with them.
 
     Servers that are there already are used instead of own ones where ASPIRE_KAFKA or
     ASPIRE_<SERVICE>_DATABASE_URL name them. ASPIRE_<NAME>_PORT sets a port.
+
+    Zipkin keeps every trace, in memory, until newer ones take its place. Nothing waits for it or
+    needs it. Where OTEL_TRACES_EXPORTER or an endpoint of OpenTelemetry's says so, traces go
+    elsewhere; OTEL_TRACES_SAMPLER says which are kept.
 
     Examples:
 
@@ -28,11 +38,11 @@ def up() -> None:
 
       ASPIRE_REPORTING_PORT=8080 aspire up
     """
-    asyncio.run(_up())
+    asyncio.run(_up(tracing=not no_tracing))
 
 
-async def _up() -> None:
-    async with Instance(default_home(), say=say) as instance:
+async def _up(*, tracing: bool) -> None:
+    async with Instance(default_home(), tracing=tracing, say=say) as instance:
         instance.stop_on_signals()
         with busy("Starting …"):
             await start(instance, say)

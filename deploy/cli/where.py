@@ -69,6 +69,19 @@ class Platform:
         )
 
     @property
+    def zipkin(self) -> str:
+        """Where Zipkin is: as `OTEL_EXPORTER_ZIPKIN_ENDPOINT` says, or that of the instance."""
+        if given := self.environment.get("OTEL_EXPORTER_ZIPKIN_ENDPOINT"):
+            return given.partition("/api/")[0].rstrip("/")
+        for child in () if self.state is None else self.state.children:
+            if child.name == "zipkin" and child.address and child.identity.alive():
+                return child.address
+        raise CannotDo(
+            f"{self._nothing('Zipkin')} `aspire up` starts it, unless --no-tracing leaves it out "
+            "or variables OTEL_… send traces elsewhere: they are found there then."
+        )
+
+    @property
     def settings(self) -> Settings:
         """The settings that services run with, at this platform's Kafka."""
         return Settings(home=self.home, kafka=self.kafka)

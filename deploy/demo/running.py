@@ -34,19 +34,19 @@ class NotCaughtUp(Trouble):
     """Reporting does not say what the services have acknowledged."""
 
 
-def run(*, once: bool, register: Path | None, seed: int) -> None:
+def run(*, once: bool, register: Path | None, seed: int, tracing: bool) -> None:
     """Play a year; stay up afterwards unless `once`. Raises Trouble."""
     refuse_given_servers()
     home = default_home()
     begin_afresh(home, say)
-    asyncio.run(_run(home, once=once, register=register, seed=seed))
+    asyncio.run(_run(home, once=once, register=register, seed=seed, tracing=tracing))
 
 
-async def _run(home: Path, *, once: bool, register: Path | None, seed: int) -> None:
+async def _run(home: Path, *, once: bool, register: Path | None, seed: int, tracing: bool) -> None:
     began = time.monotonic()
     # A day can be recorded once it has come, so the year that is played is the last whole one.
     year = ProgrammeYear.of(SystemClock().today()).previous()
-    async with Instance(home, say=say) as instance:
+    async with Instance(home, tracing=tracing, say=say) as instance:
         instance.stop_on_signals()
         await start(instance, say)
         say(f"Everything runs after {time.monotonic() - began:.0f} s.")

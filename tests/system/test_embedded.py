@@ -18,8 +18,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from deploy.embedded import jars
 from deploy.embedded.home import Ports, cache
+from deploy.embedded.jars import KAFKA
 from deploy.embedded.kafka import Kafka, classes
 from deploy.embedded.processes import Identity, wait_until
 from deploy.embedded.state import InstanceState, down
@@ -316,8 +316,8 @@ def test_kafka_starts_from_the_classes_that_were_kept(running: Running) -> None:
 
 
 async def test_kafka_starts_without_kept_classes_too(tmp_path: Path) -> None:
-    jars.fetch(cache())
-    jars.folder(tmp_path).symlink_to(jars.folder(cache()))
+    KAFKA.fetch(cache())
+    KAFKA.folder(tmp_path).symlink_to(KAFKA.folder(cache()))
     classes(tmp_path).touch()
     ports = Ports(tmp_path / "ports.json", {})
     async with Supervisor(tmp_path / "log") as supervisor:
@@ -332,10 +332,10 @@ async def test_kafka_starts_without_kept_classes_too(tmp_path: Path) -> None:
 
 
 async def test_changed_jars_are_not_run(tmp_path: Path) -> None:
-    jars.fetch(cache())
-    copy = jars.folder(tmp_path)
+    KAFKA.fetch(cache())
+    copy = KAFKA.folder(tmp_path)
     copy.mkdir()
-    for jar in jars.folder(cache()).iterdir():
+    for jar in KAFKA.folder(cache()).iterdir():
         (copy / jar.name).symlink_to(jar)
     changed = next(copy.glob("kafka-clients-*.jar"))
     changed.unlink()

@@ -5,7 +5,9 @@ import signal
 import socket
 import subprocess
 import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import jwt
 import pytest
@@ -21,7 +23,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for service in SERVICES:
         monkeypatch.delenv(f"ASPIRE_{service}_URL", raising=False)
         monkeypatch.delenv(f"ASPIRE_{service}_DATABASE_URL", raising=False)
-    for name in ("ASPIRE_KAFKA", "ASPIRE_TOKEN", "ASPIRE_ISSUER"):
+    for name in (
+        *("ASPIRE_KAFKA", "ASPIRE_TOKEN", "ASPIRE_ISSUER"),
+        "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("ASPIRE_HOME", str(tmp_path / "home"))
     return tmp_path / "home"
@@ -45,6 +50,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["events"], "No instance runs"),
         (["events", "--type", "NetworkDayHold"], "NetworkDayHeld"),
         (["events", "--topic", "weather"], "no topic weather"),
+        (["trace", "Tuesday"], "“Tuesday” is no id"),
+        (["trace", "0199f0c2-7b1e-7cc0-9a51-6f1f0f3c2d10"], "No instance runs"),
+        (["trace", "ab" * 16], "`aspire up` starts it, unless --no-tracing"),
         (["run", "weather"], "no service weather"),
         (["run", "cpd", "--part", "engine"], "no part engine"),
         (["run", "reporting", "--part", "relay"], "no relay"),
@@ -122,6 +130,38 @@ def test_a_service_that_does_not_answer_is_named(
     monkeypatch.setenv("ASPIRE_REPORTING_URL", "http://127.0.0.1:1")
     assert invoke(["report"]) == 2
     assert "reporting at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+def test_a_zipkin_that_is_away_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://127.0.0.1:1/api/v2/spans")
+    assert invoke(["trace", "ab" * 16]) == 2
+    assert "Zipkin at http://127.0.0.1:1 does not answer" in capsys.readouterr().err
+
+
+def test_what_is_no_zipkin_is_told_from_one(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.handle_request).start()
+        monkeypatch.setenv(
+            "OTEL_EXPORTER_ZIPKIN_ENDPOINT", f"http://127.0.0.1:{server.server_port}"
+        )
+        assert invoke(["trace", "ab" * 16]) == 2
+    assert "is no Zipkin" in capsys.readouterr().err
+
+
+class Page(BaseHTTPRequestHandler):
+    """Answers everything with a page."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"<html>")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Not to the terminal."""
 
 
 def test_kafka_that_is_away_is_named(
@@ -213,7 +253,7 @@ def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     "command",
     ["up", "status", "down", "run", "migrate", "import-schools", "demo", "report", "events",
-     "token", "resume"],
+     "token", "resume", "trace"],
 )  # fmt: skip
 def test_help_explains_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke([command, "--help"]) == 0

@@ -1,12 +1,13 @@
-"""Kafka's jars are run only if they are, all and only, those whose sums are in the tree."""
+"""Jars are run only if they are, all and only, those whose sums are in the tree."""
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from deploy.embedded import jars
+from deploy.embedded.jars import KAFKA, ZIPKIN, Jars
 from deploy.embedded.trouble import JarsRefused
 
 Change = Callable[[Path], object]
@@ -14,7 +15,7 @@ Change = Callable[[Path], object]
 
 @pytest.fixture
 def cache(tmp_path: Path) -> Path:
-    folder = jars.folder(tmp_path)
+    folder = KAFKA.folder(tmp_path)
     folder.mkdir()
     for name in ("broker.jar", "clients.jar"):
         (folder / name).write_text(f"the contents of {name}")
@@ -22,19 +23,19 @@ def cache(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sums(cache: Path) -> Path:
+def jars(cache: Path) -> Jars:
     path = cache / "sums"
     path.write_text(
         "".join(
             f"{hashlib.sha256(jar.read_bytes()).hexdigest()}  {jar.name}\n"
-            for jar in jars.folder(cache).iterdir()
+            for jar in KAFKA.folder(cache).iterdir()
         )
     )
-    return path
+    return replace(KAFKA, sums=path)
 
 
-def test_good_jars_are_given_out(cache: Path, sums: Path) -> None:
-    assert [jar.name for jar in jars.verified(cache, sums)] == ["broker.jar", "clients.jar"]
+def test_good_jars_are_given_out(cache: Path, jars: Jars) -> None:
+    assert [jar.name for jar in jars.verified(cache)] == ["broker.jar", "clients.jar"]
 
 
 @pytest.mark.parametrize(
@@ -47,15 +48,16 @@ def test_good_jars_are_given_out(cache: Path, sums: Path) -> None:
     ids=["changed", "missing", "extra"],
 )
 def test_other_jars_are_refused_by_name(
-    cache: Path, sums: Path, change: Change, message: str
+    cache: Path, jars: Jars, change: Change, message: str
 ) -> None:
     change(jars.folder(cache))
     with pytest.raises(JarsRefused, match=f"(?s){message}.*Delete"):
-        jars.verified(cache, sums)
+        jars.verified(cache)
 
 
-def test_the_sums_name_no_registry() -> None:
-    for line in jars.SUMS.read_text().splitlines():
+@pytest.mark.parametrize("jars", [KAFKA, ZIPKIN], ids=lambda jars: jars.server)
+def test_the_sums_name_no_registry(jars: Jars) -> None:
+    for line in jars.sums.read_text().splitlines():
         digest, name = line.split("  ")
         assert len(digest) == 64
         assert name.endswith(".jar")

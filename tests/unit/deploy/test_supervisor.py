@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.embedded.instance import Instance
+from deploy.embedded.jars import ZIPKIN
 from deploy.embedded.processes import Identity, wait_until
 from deploy.embedded.state import InstanceState
 from deploy.embedded.supervisor import Child, Supervisor
@@ -26,11 +27,12 @@ import http.server, os, sys
 class Ok(http.server.BaseHTTPRequestHandler):
     def do_GET(self): self.send_response(200); self.end_headers()
     def log_message(self, *_): pass
-print({name: value for name, value in os.environ.items() if "ASPIRE" in name}, flush=True)
+given = os.environ.items()
+print({name: value for name, value in given if name[:4] in ("ASPI", "OTEL")}, flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["ASPIRE_HTTP_PORT"])), Ok).serve_forever()
 """
 SETTINGS = {
-    **{key: value for key, value in os.environ.items() if not key.startswith("ASPIRE")},
+    **{name: value for name, value in os.environ.items() if name[:4] not in ("ASPI", "OTEL")},
     "ASPIRE_KAFKA": "kafka.example:9092",
     "ASPIRE_CPD_DATABASE_URL": "postgresql://cpd@db.example/cpd",
     "ASPIRE_MEMBERSHIP_DATABASE_URL": "postgresql://membership@db.example/membership",
@@ -131,12 +133,14 @@ async def test_a_watchdog_that_was_killed_is_replaced(supervisor: Supervisor) ->
     assert child.alive
 
 
-def instance(home: Path, code: str, **options: object) -> Instance:
+def instance(
+    home: Path, code: str, given: dict[str, str] | None = None, **options: object
+) -> Instance:
     return Instance(
         home,
         services=("membership", "cpd"),
         command=lambda service, part: [*python(code), service, part or "all"],
-        settings=SETTINGS,
+        settings=SETTINGS | (given or {}),
         **options,  # type: ignore[arg-type]
     )
 
@@ -154,6 +158,42 @@ async def test_a_service_gets_its_own_settings_only(tmp_path: Path) -> None:
         ("cpd", address, True)
     ]
     assert InstanceState.read(tmp_path) is None
+
+
+async def test_a_zipkin_that_cannot_be_run_is_told_and_ends_nothing(tmp_path: Path) -> None:
+    jars = ZIPKIN.folder(tmp_path / "cache")
+    jars.mkdir(parents=True)
+    (jars / "zipkin-server-3.6.1-slim.jar").write_text("something else")
+    said: list[str] = []
+    given = {"ASPIRE_CACHE": str(tmp_path / "cache")}
+    async with instance(tmp_path, WEB, given, tracing=True, say=said.append) as running:
+        await running.start_servers()
+        while "zipkin" in running.addresses():
+            await running.pause(0.05)
+        await running.start_service("cpd")
+    [line] = [each for each in said if "Traces are not kept" in each]
+    assert "slim.jar has been changed" in line
+    assert "OTEL" not in (tmp_path / "log" / "cpd.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "exporter"),
+    [({}, "zipkin"), ({"OTEL_TRACES_EXPORTER": "console"}, "console")],
+    ids=["ours", "the user's"],
+)
+async def test_spans_go_to_zipkin_unless_the_user_says_where(
+    tmp_path: Path, given: dict[str, str], exporter: str
+) -> None:
+    cache = tmp_path / "cache"
+    given = {**given, "ASPIRE_CACHE": str(cache), "OTEL_TRACES_SAMPLER": "always_off"}
+    with ZIPKIN.locked(cache):  # so that it is still being fetched
+        async with instance(tmp_path, WEB, given, tracing=True) as running:
+            await running.start_servers()
+            assert ("zipkin" in running.addresses()) == (exporter == "zipkin")
+            await running.start_service("cpd")
+    log = (tmp_path / "log" / "cpd.log").read_text()
+    assert f"'OTEL_TRACES_EXPORTER': '{exporter}'" in log
+    assert "'OTEL_TRACES_SAMPLER': 'always_off'" in log
 
 
 async def test_a_replica_that_dies_is_started_again(tmp_path: Path) -> None:
