@@ -34,6 +34,7 @@ COMMANDS: Final = {
     "import-schools": ("schools", ASKING),
     "events": ("events", ASKING),
     "trace": ("trace", ASKING),
+    "audit": ("audit", ASKING),
     "token": ("token", ASKING),
     "run": ("run", OPERATING),
     "migrate": ("migrate", OPERATING),

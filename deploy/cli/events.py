@@ -22,7 +22,7 @@ from shared.events.envelope import TYPE_PREFIX
 
 
 def events(
-    event_type: Annotated[
+    kinds: Annotated[
         list[str] | None,
         typer.Option("--type", help="Such as NetworkDayHeld, or in full. May be repeated."),
     ] = None,
@@ -55,7 +55,7 @@ def events(
     platform = Platform.here()
     wanted = Filter(
         topics=_topics(topic or []),
-        types=frozenset(_type(each) for each in event_type or []),
+        types=frozenset(event_type(each) for each in kinds or []),
         key=key,
     )
     asyncio.run(_show(platform, wanted, limit, follow_on=follow_on, as_json=as_json))
@@ -89,7 +89,7 @@ def _topics(names: list[str]) -> tuple[str, ...]:
     return tuple(chosen or TOPICS)
 
 
-def _type(name: str) -> str:
+def event_type(name: str) -> str:
     """The full name of an event type, found by its short one."""
     if name in EVENT_TYPES:
         return name

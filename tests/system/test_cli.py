@@ -323,6 +323,51 @@ def test_a_zipkin_that_dies_is_told_once_and_ends_nothing(aspire: Aspire) -> Non
     assert {each["status"] for each in status["services"].values()} == {"ready"}
 
 
+@pytest.mark.usefixtures("up")
+def test_the_audit_trail_says_who_changed_what_and_nothing_of_what_was_said(
+    aspire: Aspire,
+) -> None:
+    event = establish(aspire, "Camden Town", traceparent=f"00-{'ba' * 16}-{'12' * 8}-00")
+    [change] = aspire.json("audit", "--type", "NetworkEstablished", "--limit", "1")
+    assert (change["event_id"], change["service"]) == (event, "membership")
+    assert (change["actor"], change["trace_id"]) == ("office", "ba" * 16)
+    trail = ("audit", "--key", change["key"])
+    assert aspire.json(*trail) == [change]
+    assert aspire.json(*trail, "--actor", "office", "--since", "1h") == [change]
+    assert aspire.json(*trail, "--actor", "nobody") == []
+    assert aspire.json(*trail, "--until", "2026-01-01") == []
+    assert aspire.json(*trail, "--service", "cpd") == []
+    shown = aspire(*trail)
+    assert f"membership.NetworkEstablished.v1  by office  {change['key']}" in shown.stdout
+    assert "Camden" not in shown.stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_the_audit_trail_goes_back_page_by_page_the_newest_last(aspire: Aspire) -> None:
+    for name in ("Barnet", "Enfield", "Harrow"):
+        establish(aspire, name)
+    times = [each["at"] for each in aspire.json("audit", "--limit", "3")]
+    assert times == sorted(times)
+    page = aspire("audit", "--limit", "2")
+    assert len(page.stdout.splitlines()) == 2
+    before = page.stderr.strip().rpartition("--until ")[2]
+    assert before == times[1]
+    assert times[0] in {each["at"] for each in aspire.json("audit", "--until", before)}
+
+
+@pytest.mark.usefixtures("up")
+def test_operators_acts_are_in_the_audit_trail_with_their_reasons(aspire: Aspire) -> None:
+    dsn = aspire.database_url("cpd")
+    run_sql(dsn, "INSERT INTO stop (part, reason) VALUES ('consumer', 'no column')")
+    assert aspire("resume", "cpd", "--because", "it is there").returncode == 0
+    asked = ("audit", "--service", "cpd", "--type", "stopped", "--type", "resumed", "--limit", "2")
+    stopped, resumed = aspire.json(*asked)
+    assert (stopped["actor"], stopped["because"]) == ("service:cpd", "no column")
+    assert resumed["actor"].startswith("operator:")
+    assert (resumed["part"], resumed["because"]) == ("consumer", "it is there")
+    assert "cpd consumer resumed  by operator:" in aspire(*asked).stdout
+
+
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:
     status = aspire.json("status")
     pids = [service["pid"] for service in status["services"].values()]

@@ -53,6 +53,10 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["trace", "Tuesday"], "“Tuesday” is no id"),
         (["trace", "0199f0c2-7b1e-7cc0-9a51-6f1f0f3c2d10"], "No instance runs"),
         (["trace", "ab" * 16], "`aspire up` starts it, unless --no-tracing"),
+        (["audit"], "No instance runs"),
+        (["audit", "--service", "weather"], "no service weather"),
+        (["audit", "--type", "PlaceBoked"], "PlaceBooked"),
+        (["audit", "--since", "Tuesday"], "“Tuesday” is no time"),
         (["run", "weather"], "no service weather"),
         (["run", "cpd", "--part", "engine"], "no part engine"),
         (["run", "reporting", "--part", "relay"], "no relay"),
@@ -253,7 +257,7 @@ def test_without_a_command_it_says_which_there_are(capsys: pytest.CaptureFixture
 @pytest.mark.parametrize(
     "command",
     ["up", "status", "down", "run", "migrate", "import-schools", "demo", "report", "events",
-     "token", "resume", "trace"],
+     "token", "resume", "trace", "audit"],
 )  # fmt: skip
 def test_help_explains_with_examples(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert invoke([command, "--help"]) == 0
