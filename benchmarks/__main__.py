@@ -20,6 +20,7 @@ from benchmarks.relaying import relaying
 from benchmarks.remembering import remembering
 from benchmarks.report import table, write
 from benchmarks.serving import serving
+from benchmarks.tracing import tracing
 from shared.service import spare_the_collector
 from tests.infra import Infra
 
@@ -32,6 +33,7 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "import": importing,
     "growth": growing,
     "memory": remembering,
+    "tracing": tracing,
 }
 
 

@@ -76,21 +76,27 @@ async def consuming(bench: Bench) -> list[Row]:
 async def _ours(bench: Bench, settings: Settings, total: int) -> Spent:
     async with bench.database("cpd") as pool:
         await pool.execute(TABLES)
-        done, left = asyncio.Event(), total
-
-        def written(count: int) -> None:
-            nonlocal left
-            left -= count
-            if left <= 0:
-                done.set()
-
-        consumer = Consumer("cpd", effects(written), pool, settings)
         async with bench.measured(total) as spent:
-            working = asyncio.create_task(consumer.run())
-            await done.wait()
-            await _until_committed(pool, total)
-        await _end(working)
+            working = await consume(pool, settings, total)
+        await end(working)
         return spent
+
+
+async def consume(pool: asyncpg.Pool, settings: Settings, total: int) -> "asyncio.Task[None]":
+    """Starts a consumer, and returns when so many events are committed; it still runs then."""
+    done, left = asyncio.Event(), total
+
+    def written(count: int) -> None:
+        nonlocal left
+        left -= count
+        if left <= 0:
+            done.set()
+
+    consumer = Consumer("cpd", effects(written), pool, settings)
+    working = asyncio.create_task(consumer.run())
+    await done.wait()
+    await _until_committed(pool, total)
+    return working
 
 
 async def _until_committed(pool: asyncpg.Pool, total: int) -> None:
@@ -98,7 +104,7 @@ async def _until_committed(pool: asyncpg.Pool, total: int) -> None:
         await asyncio.sleep(0.005)
 
 
-async def _end(task: "asyncio.Task[None]") -> None:
+async def end(task: "asyncio.Task[None]") -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task

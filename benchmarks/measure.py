@@ -147,10 +147,10 @@ class Bench:
     @contextmanager
     def _clocks(self, spent: Spent) -> Iterator[None]:
         gc.collect()
-        own, server, begun = _own_cpu(), self._postgres_cpu(), time.perf_counter()
+        own, server, begun = own_cpu(), self._postgres_cpu(), time.perf_counter()
         yield
         spent.seconds = time.perf_counter() - begun
-        spent.client_cpu = _own_cpu() - own
+        spent.client_cpu = own_cpu() - own
         spent.postgres_cpu = self._postgres_cpu() - server
 
     @asynccontextmanager
@@ -228,6 +228,7 @@ class Bench:
         return urlunsplit(urlsplit(self._infra.admin_dsn)._replace(path=f"/{name}"))
 
 
-def _own_cpu() -> float:
+def own_cpu() -> float:
+    """CPU seconds of this process until now."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
