@@ -74,7 +74,7 @@ async def _ours(bench: Bench, settings: Settings, pool: asyncpg.Pool, total: int
     async with bench.measured(total) as spent:
         working = asyncio.create_task(relay.run())
         while await pool.fetchval("SELECT EXISTS (SELECT FROM outbox)"):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
     working.cancel()
     with suppress(asyncio.CancelledError):
         await working

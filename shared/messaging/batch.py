@@ -12,9 +12,8 @@ from itertools import chain
 
 import asyncpg
 
-from shared.database import plan_anew
 from shared.events import TOPICS, Event, Received
-from shared.messaging import faults, inbox, journal, positions
+from shared.messaging import faults, inbox, journal, positions, stops
 from shared.messaging.connections import LIMITED, acquire, milliseconds
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
@@ -25,6 +24,8 @@ from shared.messaging.positions import Misplaced, Partition
 from shared.messaging.records import Entry, Record, Unreadable
 from shared.messaging.tracing import statements
 from shared.messaging.waves import Waves
+
+PART = "consumer"
 
 ALIKE_FAILURES = 5
 """So many different keys whose events fail alike are our fault, not the messages'."""
@@ -37,6 +38,15 @@ READABLE_SECONDS = 60
 MALFORMED = "malformed"
 OF_THE_MESSAGE = frozenset({"unreadable", "contradicting", MALFORMED, EARLIER_IS_PARKED})
 """Failures that are never ours, however many there are."""
+
+
+class Stopped(Exception):  # noqa: N818 - reads as what happened
+    """The consumer was stopped; an operator has not let it go on yet."""
+
+    def __init__(self, stop: stops.Stop) -> None:
+        super().__init__(stop.reason)
+        self.stop = stop
+
 
 Plans = Sequence[tuple[Key, KeyState, KeyPlan]]
 
@@ -78,6 +88,7 @@ async def take(
     Raises:
         FaultIsOurs: too many different keys fail alike, or our SQL does not fit.
         Misplaced: the database was restored from before what this replica has taken.
+        Stopped: the consumer of this service is to stand still.
         Exception: the database is away or in trouble; nothing has happened, call again.
     """
     careful, repeats = False, 0
@@ -85,19 +96,14 @@ async def take(
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                await connection.execute(
-                    f"SELECT {LIMITED}",
-                    milliseconds(transaction_timeout_seconds),
-                )
-                if len(records) >= MANY:
-                    await plan_anew(connection)
+                await _begin(connection, transaction_timeout_seconds, len(records))
                 with statements(connection):
                     outcome = await _take(
                         connection, service, effects, records, since or {}, readable, careful
                     )
         except OVERTAKEN:
             repeats += 1
-        except (FaultIsOurs, Misplaced):
+        except (FaultIsOurs, Misplaced, Stopped):
             raise
         except Exception as error:
             if not is_about_data(error):
@@ -107,6 +113,23 @@ async def take(
             careful = True
         else:
             return replace(outcome, repeats=repeats)
+
+
+async def _begin(connection: asyncpg.Connection, seconds: float, records: int) -> None:
+    """Limits the transaction, has a large batch's statements planned for their arguments (a plan
+    for any takes arrays to be short, and joins in loops), and looks whether to stand still."""
+    row = await connection.fetchrow(
+        f"""
+        SELECT {LIMITED}, set_config('plan_cache_mode', $2, true), part, reason, stopped_at
+          FROM (SELECT) AS one
+          LEFT JOIN stop ON part = $3 AND resumed_at IS NULL
+        """,  # noqa: S608 - a constant
+        milliseconds(seconds),
+        "force_custom_plan" if records >= MANY else "auto",
+        PART,
+    )
+    if row is not None and row["part"] is not None:
+        raise Stopped(stops.Stop(row["part"], row["reason"], row["stopped_at"]))
 
 
 async def _take(

@@ -19,7 +19,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging import batch, cluster, faults, positions, security, stops
-from shared.messaging.batch import Outcome
+from shared.messaging.batch import PART, Outcome, Stopped
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
@@ -36,11 +36,12 @@ faststream_log = logging.getLogger(f"{__name__}.faststream")
 faststream_log.setLevel(logging.WARNING)
 
 TOO_SLOW = (asyncpg.QueryCanceledError, asyncpg.TransactionTimeoutError)
-PART = "consumer"
 ALARM_SECONDS = 10
 ANSWER_SECONDS = 5
 """In which a broker answers, beyond the session timeout, for which joining a group may wait. Then
 a connection that reaches nobody is given up; aiokafka would hold on to it for 40 s."""
+GRACEFUL_SECONDS = 5
+"""For a batch in work, when the consumer is to end."""
 OLDER = "The database is older than what was taken: reading on from where it is"
 MOST_UNKNOWN = 100
 """Unknown types that are counted each by itself; the others together."""
@@ -78,6 +79,7 @@ class Consumer:
         self._appended = appended
         self._took = took
         self._stopping = asyncio.Event()
+        self._working: asyncio.Task[None] | None = None
         self._positions = Positions(pool, settings)
         self._seeking = asyncio.Lock()
         self._readable = Readable()
@@ -91,7 +93,7 @@ class Consumer:
             request_timeout_ms=int(
                 (settings.consumer_session_timeout_seconds + ANSWER_SECONDS) * 1000
             ),
-            graceful_timeout=5,
+            graceful_timeout=GRACEFUL_SECONDS,
             apply_types=False,
             consumer_only=True,
             logger=faststream_log,
@@ -117,7 +119,7 @@ class Consumer:
             parser=_untouched,
             decoder=_pass_through,
         )
-        subscriber(self._consume)
+        subscriber(self._receive)
         return subscriber
 
     async def run(self) -> None:
@@ -127,11 +129,17 @@ class Consumer:
             while True:
                 await self._start()
                 self._tell(f"Kafka's client has to begin anew: {await self._until_broken()}")
-                await self._broker.stop()
+                await self._leave()
         finally:
             self._stopping.set()
             alarm.cancel()
-            await self._broker.stop()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """Leaves the group, and lets the batch in work come to its end."""
+        await self._broker.stop()
+        if self._working is not None:
+            await asyncio.wait({self._working}, timeout=GRACEFUL_SECONDS)
 
     async def _start(self) -> None:
         while True:
@@ -175,26 +183,45 @@ class Consumer:
                     self._tell(None)
                     return
 
-    async def _consume(self, raw: Sequence[ConsumerRecord]) -> None:
-        """Takes a batch; it does not return before that is done, or the process is stopping.
+    async def _receive(self, raw: Sequence[ConsumerRecord]) -> None:
+        """Has a batch taken while the next one is fetched.
 
         Nothing is raised: FastStream would pass over the batch.
         """
+        records = await self._check(raw)
+        era = self._positions.era
+        if self._working is not None:
+            await asyncio.wait({self._working})
+        if records and era == self._positions.era:  # otherwise they will be read again
+            self._working = asyncio.create_task(self._take_all(records))
+
+    async def _consume(self, raw: Sequence[ConsumerRecord]) -> None:
+        """Takes a batch; it does not return before that is done, or the process is stopping."""
+        await self._take_all(await self._check(raw))
+
+    async def _check(self, raw: Sequence[ConsumerRecord]) -> list[Record]:
+        """Those of the records that are to be taken."""
         consumer = self._subscriber.consumer
         if self._stopping.is_set() or consumer is None:
-            return
+            return []
         if not self._positions.sought.is_set():
             # Read from Kafka's offsets, before the database was asked: it will be read again.
             await self._until_sought()
-            return
+            return []
         names = self._names
-        records = self._positions.check(
+        return self._positions.check(
             consumer,
             [Record(names[r.topic], r.partition, r.offset, r.key, r.headers, r.value) for r in raw],
         )
+
+    async def _take_all(self, records: list[Record]) -> None:
         since = self._positions.taken()
-        while records and not self._stopping.is_set():
-            records = await self._take_some(records, since)
+        try:
+            while records and not self._stopping.is_set():
+                records = await self._take_some(records, since)
+        except Exception:
+            log.exception("A batch was left: reading on from where the database is")
+            await self._seek()
 
     async def _until_sought(self) -> None:
         with suppress(TimeoutError):
@@ -209,6 +236,13 @@ class Consumer:
         except TOO_SLOW as error:
             self._at_most = max(1, len(part) // 2)
             await self._wait_for(f"{len(part)} records take too long: {type(error).__name__}")
+            return records
+        except Stopped as stopped:
+            stop = stopped.stop
+            await self._wait_for(
+                f"stopped at {stop.stopped_at:%d %B %Y %H:%M} UTC: {stop.reason}; "
+                f"`aspire resume {self._service}` lets it go on"
+            )
             return records
         except Misplaced:
             log.warning(OLDER)
@@ -229,7 +263,6 @@ class Consumer:
 
     async def _take(self, records: Sequence[Record], since: dict[Partition, int]) -> Outcome:
         with processing_spans(self._service) as spans, untraced():
-            await self._await_resumption()
             outcome = await batch.take(
                 self._pool,
                 self._service,
@@ -260,17 +293,6 @@ class Consumer:
                 await stops.stop(connection, PART, storable(str(fault)))
         except Exception as error:  # it fails again, and stops then
             await self._wait_for(f"{fault}; that cannot be kept: {type(error).__name__}: {error}")
-
-    async def _await_resumption(self) -> None:
-        while not self._stopping.is_set():
-            async with acquire(self._pool) as connection:
-                stop = await stops.in_force(connection, PART)
-            if stop is None:
-                return
-            await self._wait_for(
-                f"stopped at {stop.stopped_at:%d %B %Y %H:%M} UTC: {stop.reason}; "
-                f"`aspire resume {self._service}` lets it go on"
-            )
 
     async def _wait_for(self, trouble: str) -> None:
         self._tell(trouble)

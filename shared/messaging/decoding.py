@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cache, lru_cache
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 from asyncpg.pgproto.pgproto import UUID as PostgresUUID  # noqa: N811 - the driver's, made in C
 from pydantic import Json, TypeAdapter, ValidationError
@@ -146,7 +147,7 @@ def _read_alike(kind: type[Event], entries: Sequence[Entry]) -> bool:
             if type(data) is not kind:
                 assert isinstance(data, _Fault)
                 raise data
-            if (named := str(key_of(data))) != entry.key:
+            if (named := _named(key_of(data))) != entry.key:
                 raise _Fault(f"the key is {entry.key} but {kind.key_field} is {named}")
             assert entry.id is not None
             entry.event = Received(
@@ -164,6 +165,11 @@ def _read_alike(kind: type[Event], entries: Sequence[Entry]) -> bool:
             entry.fault, entry.alike = str(fault), fault.alike
             well = False
     return well
+
+
+def _named(key: object) -> str:
+    """A key as records have it; the driver's UUID is written in a third of Python's time."""
+    return str(PostgresUUID(key.bytes) if type(key) is UUID else key)
 
 
 def _payloads(kind: type[Event], entries: Sequence[Entry]) -> Sequence[Event | _Fault]:

@@ -38,9 +38,12 @@ class Positions:
         """The offset up to which this replica has taken a partition since it was sought."""
         self.sought = asyncio.Event()
         """Set while the consumer reads from where the database is, not from Kafka's offsets."""
+        self.era = 0
+        """Changes where the partitions are lost: what was read before is not to be taken."""
 
     def lose(self) -> None:
         """The partitions are no longer ours; records that still come are not to be taken."""
+        self.era += 1
         self.sought.clear()
         self._taken.clear()
         self._expected.clear()

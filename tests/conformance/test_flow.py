@@ -1,5 +1,6 @@
 """From one database to another over a broker: every event once, each key in order."""
 
+import asyncio
 from uuid import uuid4
 
 from aiokafka import TopicPartition
@@ -7,10 +8,11 @@ from aiokafka import TopicPartition
 from shared.events.membership import PersonProfile, PersonProfileErased
 from shared.messaging import stops
 from shared.messaging.connections import acquire
+from shared.messaging.positions import Misplaced
 from shared.messaging.records import Outgoing
 from tests.conformance.conftest import Site
 from tests.conftest import eventually
-from tests.kernel.flow import TOPIC, Flow, history, working
+from tests.kernel.flow import TOPIC, Flow, armed, history, working
 from tests.kernel.ledger import HEAL
 
 
@@ -114,6 +116,33 @@ async def test_kafkas_own_offsets_are_not_where_a_consumer_goes_on(flow: Flow) -
     await other.stop()
     async with working(flow.consumer()):
         await flow.until_ledger_has(3)
+
+
+async def test_what_was_fetched_before_the_place_to_go_on_changed_is_not_taken(flow: Flow) -> None:
+    await flow.publish(*history(6, flow.keys_of_one_partition(1)[0]))
+    await flow.relay_all()
+    consumer = flow.consumer(batch_size=3)
+    misplaced, early = asyncio.Event(), 0
+
+    async def fetched() -> bool:
+        reader = consumer._subscriber.consumer
+        partition = TopicPartition(flow.settings.topic_prefix + TOPIC, 0)
+        return reader is not None and await reader.position(partition) == 6
+
+    async def act(point: str) -> None:
+        nonlocal early
+        if point == "after_position_before_append":
+            early += await flow.kernel.pool.fetchval("SELECT count(*) FROM set_aside")
+            if not misplaced.is_set():
+                await eventually(fetched)
+                misplaced.set()
+                raise Misplaced
+
+    with armed(act):
+        async with working(consumer):
+            await flow.until_ledger_has(6)
+    assert await flow.orders() == [[1, 2, 3, 4, 5, 6]]
+    assert early == 0, "events were taken before those that they follow"
 
 
 async def test_a_restored_database_is_brought_up_to_date_from_its_own_position(
