@@ -1,5 +1,6 @@
 """Bearer tokens: who asks, and whether the role may use a route at all."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final, cast
 
@@ -12,6 +13,10 @@ from shared.web.actor import ROLES, Actor
 from shared.web.keys import ALGORITHMS, IssuerKeys
 
 CLOCK_SKEW_SECONDS: Final = 2
+REMEMBERED_SECONDS: Final = 30
+"""For which a good token is not checked again, unless it expires before: a page's requests follow
+each other, and a check takes a tenth of a short one's time."""
+REMEMBERED_TOKENS: Final = 10_000
 _SCOPE_KEY: Final = "aspire.actor"
 
 bearer = HTTPBearer(
@@ -25,10 +30,21 @@ bearer = HTTPBearer(
 class Authenticator:
     """Checks tokens against one issuer's keys, its name and our audience."""
 
-    def __init__(self, *, issuer: str, audience: str, keys: IssuerKeys) -> None:
+    def __init__(
+        self,
+        *,
+        issuer: str,
+        audience: str,
+        keys: IssuerKeys,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        """`now` tells the seconds since 1970."""
         self._issuer = issuer
         self._audience = audience
         self._keys = keys
+        self._now = now
+        self._good: dict[str, tuple[float, Actor]] = {}
+        """Until when, in seconds since 1970, a token needs no check, and whose it is."""
 
     @classmethod
     def of(cls, issuer: str, audience: str, jwks_url: str | None) -> "Authenticator":
@@ -41,11 +57,20 @@ class Authenticator:
             raise _unauthorised(
                 "Send a token in the header “Authorization: Bearer …”.", challenge="Bearer"
             )
-        claims = await self._claims(token.strip())
-        try:
-            return Actor.of(claims)
-        except ValueError as error:
-            raise _unauthorised(f"The token cannot be used: {error}.") from None
+        until, actor = self._good.get(token.strip(), (0.0, None))
+        if actor is None or until <= self._now():
+            claims = await self._claims(token.strip())
+            try:
+                actor = Actor.of(claims)
+            except ValueError as error:
+                raise _unauthorised(f"The token cannot be used: {error}.") from None
+            self._remember(token.strip(), actor, claims["exp"])
+        return actor
+
+    def _remember(self, token: str, actor: Actor, expires: float) -> None:
+        if len(self._good) >= REMEMBERED_TOKENS:
+            self._good.clear()
+        self._good[token] = (min(expires, self._now() + REMEMBERED_SECONDS), actor)
 
     async def _claims(self, token: str) -> dict[str, Any]:
         key = await self._key(token)

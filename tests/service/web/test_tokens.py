@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -15,6 +16,7 @@ from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
 from shared.problems import Unauthorised
 from shared.web import Authenticator, LocalIssuer
+from shared.web.auth import REMEMBERED_SECONDS
 from shared.web.keys import IssuerAway, IssuerKeys
 from tests.service.web.things import Api
 
@@ -135,6 +137,31 @@ async def test_a_new_key_of_the_issuer_is_fetched(tmp_path: Path) -> None:
     await authenticator.actor(f"Bearer {second.issue('office', 'ada')}")
     with pytest.raises(Unauthorised, match="does not have"):
         await authenticator.actor(f"Bearer {first.issue('office', 'ada')}")
+
+
+async def test_a_good_token_is_checked_again_when_it_expires_and_from_time_to_time(
+    tmp_path: Path,
+) -> None:
+    issuer, now = LocalIssuer(tmp_path), time.time()
+    keys = IssuerKeys(issuer.issuer, issuer.jwks_url, lifetime_seconds=0, cooldown_seconds=0)
+    authenticator = Authenticator(
+        issuer=issuer.issuer, audience="aspire", keys=keys, now=lambda: now
+    )
+    short, long = (
+        f"Bearer {issuer.issue('office', 'ada', lifetime=timedelta(seconds=seconds))}"
+        for seconds in (10, 3600)
+    )
+    for token in (short, long):
+        await authenticator.actor(token)
+    LocalIssuer(tmp_path / "other")
+    (tmp_path / "jwks.json").write_bytes((tmp_path / "other" / "jwks.json").read_bytes())
+    now += 11
+    with pytest.raises(Unauthorised, match="does not have"):
+        await authenticator.actor(short)
+    await authenticator.actor(long)
+    now += REMEMBERED_SECONDS
+    with pytest.raises(Unauthorised, match="does not have"):
+        await authenticator.actor(long)
 
 
 async def test_keys_of_other_kinds_work_too(tmp_path: Path) -> None:
