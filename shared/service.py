@@ -19,10 +19,11 @@ from shared import telemetry
 from shared.changes import Changes
 from shared.clock import Clock, SystemClock
 from shared.database import create_pool, migrations_of, why
-from shared.messaging import Effects, checkpoints, cluster
+from shared.messaging import Effects, checkpoints, cluster, stops
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.failures import AWAY
+from shared.messaging.gauges import Gauges
 from shared.messaging.hourly import alarm, verify_hourly
 from shared.messaging.relay import Relay
 from shared.settings import Settings, SettingWrong
@@ -32,7 +33,7 @@ from shared.web.health import Check
 log = logging.getLogger(__name__)
 
 SERVICES = ("membership", "scheduling", "cpd", "reporting")
-PARTS = ("api", "relay", "consumer")
+PARTS = stops.PARTS
 VERSION = "1"
 Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
 HOUSEKEEPING_EVERY = timedelta(hours=1)
@@ -98,6 +99,7 @@ class Running:
         self.service = service
         self.parts = service.parts if parts is None else tuple(parts)
         self._pool = pool
+        self._workers = workers
         self._clock = clock or SystemClock()
         self.relay = Relay(service.name, workers, settings) if "relay" in self.parts else None
         self.changes = Changes()
@@ -108,6 +110,15 @@ class Running:
             else None
         )
         self._settings = settings
+        self._gauges = Gauges(
+            service.name,
+            [topic.name for topic in service.effects.topics],
+            {"requests": pool} if workers is pool else {"requests": pool, "workers": workers},
+            self.relay,
+            self.consumer,
+            publishes=service.publishes,
+            settings=settings,
+        )
         self.app = self._app(wake)
 
     def _app(self, wake: Callable[[], None]) -> FastAPI:
@@ -144,6 +155,7 @@ class Running:
         async with asyncio.TaskGroup() as group:
             tasks = [
                 group.create_task(self._keep_house()),
+                group.create_task(self._gauges.run(self._workers)),
                 group.create_task(self._verify_hourly()),
             ]
             if self.relay:

@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     """The relay gives up a producer that has not delivered by then, and begins a new one."""
     relay_poll_seconds: float = Field(1, gt=0)
 
+    figures_seconds: float = Field(10, gt=0)
+    """How often outbox, parked events and lag are looked at for the metrics."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: readable on a terminal, JSON otherwise."""
     log_level: LogLevel = "INFO"

@@ -1,7 +1,6 @@
 """What leaves a process of its spans: nothing personal, no polling, and no noise about a collector
 that is away."""
 
-import logging
 import re
 from collections.abc import Sequence
 from typing import Final
@@ -11,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status
 
-log = logging.getLogger(__name__)
+from shared.collector import Collector
 
 REDACTED: Final = "REDACTED"
 _PLAIN_SEGMENT: Final = re.compile(r"[A-Za-z0-9_.-]{0,64}")
@@ -27,7 +26,7 @@ class DiscreetExporter(SpanExporter):
 
     def __init__(self, inner: SpanExporter) -> None:
         self._inner = inner
-        self._away = False
+        self._collector = Collector("spans")
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         wanted = [
@@ -36,15 +35,10 @@ class DiscreetExporter(SpanExporter):
         if not wanted:
             return SpanExportResult.SUCCESS
         try:
-            result, why = self._inner.export(wanted), "not accepted"
+            result, why = self._inner.export(wanted), ""
         except Exception as error:  # a trace is never worth a failure
             result, why = SpanExportResult.FAILURE, type(error).__name__
-        away = result is not SpanExportResult.SUCCESS
-        if away and not self._away:
-            log.warning("The trace collector is away or refuses spans (%s); they are dropped", why)
-        elif self._away and not away:
-            log.info("The trace collector takes spans again")
-        self._away = away
+        self._collector.answered(result is SpanExportResult.SUCCESS, why)
         return result
 
     def shutdown(self) -> None:

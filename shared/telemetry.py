@@ -1,4 +1,4 @@
-"""Traces (OpenTelemetry, W3C trace context) and logs, set up once a process.
+"""Traces (OpenTelemetry, W3C trace context), metrics and logs, set up once a process.
 
 `OTEL_*` variables are obeyed. Without an exporter nothing leaves the process, yet each request has
 a trace, so that events carry one and log lines of one request can be found together.
@@ -8,7 +8,6 @@ import json
 import logging
 import os
 import sys
-import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
@@ -29,6 +28,8 @@ from opentelemetry.sdk.trace.export import (
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
 from opentelemetry.trace import SpanKind
 
+from shared import metrics
+from shared.discretion import plain, traced
 from shared.settings import LOOPBACK, Settings, SettingWrong
 from shared.span_export import DiscreetExporter
 
@@ -36,12 +37,13 @@ tracer = trace.get_tracer("aspire")
 
 
 def configure(service: str, settings: Settings) -> None:
-    """Log lines and spans of this process carry the service's name from here on.
+    """Log lines, spans and metrics of this process carry the service's name from here on.
 
     The HTTP spans are FastAPI's own: it makes them once there is a tracer provider. Without an
     exporter a trace that begins here is not sampled, so that nobody makes spans of it.
     """
     configure_logs(service, settings)
+    metrics.configure(_resource(service))
     exporter = _exporter()
     if exporter is not None:
         export_to(BatchSpanProcessor(DiscreetExporter(exporter)), service)
@@ -94,6 +96,7 @@ def flush() -> None:
     provider = trace.get_tracer_provider()
     if isinstance(provider, TracerProvider):
         provider.shutdown()
+    metrics.flush()
 
 
 def current_traceparent() -> str | None:
@@ -132,7 +135,7 @@ def configure_logs(service: str, settings: Settings) -> None:
         logger.propagate = True
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("aiokafka").setLevel(logging.WARNING)
-    # A collector that is away is told by `DiscreetExporter`, once.
+    # A collector that is away is told by shared.collector, once.
     for name in ("opentelemetry.exporter", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
@@ -177,7 +180,7 @@ _OF_EVERY_RECORD: Final = frozenset(
 
 
 class JsonLines(logging.Formatter):
-    """One JSON object a line; what is given as `extra=` is in it."""
+    """One JSON object a line; what is given as `extra=` is in it, such as `event_id`."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -195,12 +198,12 @@ class JsonLines(logging.Formatter):
             line["trace_id"] = trace_id
         line |= {k: v for k, v in record.__dict__.items() if k not in _OF_EVERY_RECORD}
         if record.exc_info:
-            line["exception"] = "".join(traceback.format_exception(*record.exc_info))
-        return json.dumps(line, default=str, ensure_ascii=False)
+            line["exception"] = _exception(record)
+        return plain(json.dumps(line, default=str, ensure_ascii=False))
 
 
 class TextLines(logging.Formatter):
-    """A line for people; the trace's first digits are enough to find its others."""
+    """A line for people; the first digits of a trace or an event are enough to find it."""
 
     def __init__(self, service: str) -> None:
         super().__init__()
@@ -208,11 +211,18 @@ class TextLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S")
-        traced = f" [{trace_id[:8]}]" if (trace_id := current_trace_id()) else ""
-        line = f"{time} {record.levelname:<7} {self._service}{traced} {record.getMessage()}"
+        ids = (getattr(record, "trace_id", None) or current_trace_id(),
+               getattr(record, "event_id", None))  # fmt: skip
+        found = "".join(f" [{each[:8]}]" for each in ids if each)
+        line = f"{time} {record.levelname:<7} {self._service}{found} {record.getMessage()}"
         if record.exc_info:
-            line += "\n" + "".join(traceback.format_exception(*record.exc_info)).rstrip()
-        return line
+            line += "\n" + _exception(record)
+        return plain(line)
+
+
+def _exception(record: logging.LogRecord) -> str:
+    error = record.exc_info[1] if record.exc_info else None
+    return traced(error).rstrip() if error else ""
 
 
 def _exporter() -> SpanExporter | None:

@@ -7,8 +7,9 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from deploy.cli.trouble import CannotDo
+from shared.discretion import told
 from shared.messaging import cluster
-from shared.messaging.failures import describe, is_about_data
+from shared.messaging.failures import is_about_data
 from shared.settings import Settings
 
 
@@ -28,4 +29,4 @@ def unbroken(settings: Settings, way_out: str) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, asyncpg.UndefinedTableError) or is_about_data(error):
             raise
-        raise CannotDo(f"The database broke off: {describe(error)}. {way_out}") from error
+        raise CannotDo(f"The database broke off: {told(error)}. {way_out}") from error

@@ -8,6 +8,7 @@ from shared.database.migrations import (
 )
 from shared.database.plans import plan_anew
 from shared.database.pool import (
+    POOL,
     DatabaseAway,
     acquire,
     answers,
@@ -17,6 +18,7 @@ from shared.database.pool import (
 )
 
 __all__ = [
+    "POOL",
     "DatabaseAway",
     "Migration",
     "MigrationChanged",

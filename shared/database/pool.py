@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final, cast
@@ -9,6 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
+from opentelemetry import metrics
 
 from shared import tls
 from shared.problems import Refused
@@ -17,6 +19,21 @@ log = logging.getLogger(__name__)
 
 
 CONNECTING_SECONDS: Final = 10
+
+POOL: Final = "db.client.connection.pool.name"
+REQUESTS: Final = {POOL: "requests"}
+_meter = metrics.get_meter("aspire.database")
+_waited = _meter.create_histogram(
+    "db.client.connection.wait_time",
+    unit="s",
+    description="How long a request waited for a connection to the database",
+    explicit_bucket_boundaries_advisory=[0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10],
+)
+_timed_out = _meter.create_counter(
+    "db.client.connection.timeouts",
+    unit="{timeout}",
+    description="Requests that were told to come back because no connection was to be had in time",
+)
 
 
 class DatabaseAway(Refused):
@@ -85,16 +102,21 @@ AWAY: Final = (
 
 @asynccontextmanager
 async def acquire(pool: asyncpg.Pool, timeout_seconds: float) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of the pool; DatabaseAway where there is none within the time."""
+    """A connection for a request; DatabaseAway where there is none within the time."""
+    begun = time.perf_counter()
     try:
         connection = await pool.acquire(timeout=timeout_seconds)
     except (*AWAY, *_NOT_READY, asyncpg.InvalidAuthorizationSpecificationError) as error:
+        if isinstance(error, TimeoutError):
+            _timed_out.add(1, REQUESTS)
         reason = tls.trouble(error) or error or type(error).__name__
         log.warning("No connection to the database: %s", reason)
         raise DatabaseAway(
             "The database does not answer at the moment. Nothing was changed; try again shortly.",
             headers={"Retry-After": "2"},
         ) from error
+    finally:
+        _waited.record(time.perf_counter() - begun, REQUESTS)
     try:
         # A proxy with the methods of a connection, which the types do not say.
         yield cast("asyncpg.Connection", connection)

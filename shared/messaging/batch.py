@@ -12,12 +12,13 @@ from itertools import chain
 
 import asyncpg
 
+from shared.discretion import told
 from shared.events import TOPICS, Event, Received
 from shared.messaging import faults, inbox, journal, positions, stops
 from shared.messaging.connections import LIMITED, acquire, milliseconds
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
-from shared.messaging.failures import FaultIsOurs, Readable, describe, is_about_data, is_ours
+from shared.messaging.failures import FaultIsOurs, Readable, is_about_data, is_ours
 from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
@@ -109,7 +110,7 @@ async def take(
             if not is_about_data(error):
                 raise
             if careful or is_ours(error):
-                raise FaultIsOurs(f"a batch fails as a whole: {describe(error)}") from error
+                raise FaultIsOurs(f"a batch fails as a whole: {told(error)}") from error
             careful = True
         else:
             return replace(outcome, repeats=repeats)

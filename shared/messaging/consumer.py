@@ -5,29 +5,31 @@ Where it goes on is what the database remembers, never what Kafka's group does.
 
 import asyncio
 import logging
+import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import asyncpg
-from aiokafka import ConsumerRebalanceListener, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
-from shared.messaging import batch, cluster, faults, positions, security, stops
+from shared.messaging import batch, cluster, faults, meters, positions, security, stops
 from shared.messaging.batch import PART, Outcome, Stopped
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
 from shared.messaging.failures import AWAY, FaultIsOurs, Readable
 from shared.messaging.inbox import storable
+from shared.messaging.lag import Lag
 from shared.messaging.positions import Misplaced, Partition, Positions
-from shared.messaging.records import Record
+from shared.messaging.records import Record, log_fields
 from shared.messaging.tracing import processing_spans
+from shared.messaging.untouched import Listener, pass_through, untouched
 from shared.settings import Settings
 from shared.telemetry import untraced
 
@@ -71,6 +73,7 @@ class Consumer:
         self.trouble: str | None = "has not begun"
         self.alarms: list[str] = []
         self.passed_over: Counter[str] = Counter()
+        self.lag = Lag()
         self._service = service
         self._effects = effects
         self._pool = pool
@@ -104,7 +107,7 @@ class Consumer:
         prefix = self._settings.topic_prefix
         subscriber = self._broker.subscriber(
             *sorted(self._names),
-            group_id=f"{prefix}aspire.{self._service}",
+            group_id=prefix + meters.group(self._service),
             batch=True,
             max_records=self._settings.batch_size,
             batch_timeout_ms=int(self._settings.consumer_poll_seconds * 1000),
@@ -115,9 +118,9 @@ class Consumer:
             heartbeat_interval_ms=int(self._settings.consumer_heartbeat_seconds * 1000),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
-            listener=_Listener(self._positions.lose, self._seek),
-            parser=_untouched,
-            decoder=_pass_through,
+            listener=Listener(self._positions.lose, self._begin),
+            parser=untouched,
+            decoder=pass_through,
         )
         subscriber(self._receive)
         return subscriber
@@ -168,6 +171,10 @@ class Consumer:
                 return str(fault)
             await asyncio.sleep(1)
 
+    async def _begin(self) -> None:
+        meters.rebalanced(self._service)
+        await self._seek()
+
     async def _seek(self) -> None:
         """Reads from where the database is, in the partitions that are ours by then."""
         consumer = self._subscriber.consumer
@@ -193,11 +200,11 @@ class Consumer:
         if self._working is not None:
             await asyncio.wait({self._working})
         if records and era == self._positions.era:  # otherwise they will be read again
-            self._working = asyncio.create_task(self._take_all(records))
+            self._working = asyncio.create_task(self._take_all(records, raw))
 
     async def _consume(self, raw: Sequence[ConsumerRecord]) -> None:
         """Takes a batch; it does not return before that is done, or the process is stopping."""
-        await self._take_all(await self._check(raw))
+        await self._take_all(await self._check(raw), raw)
 
     async def _check(self, raw: Sequence[ConsumerRecord]) -> list[Record]:
         """Those of the records that are to be taken."""
@@ -214,14 +221,17 @@ class Consumer:
             [Record(names[r.topic], r.partition, r.offset, r.key, r.headers, r.value) for r in raw],
         )
 
-    async def _take_all(self, records: list[Record]) -> None:
+    async def _take_all(self, records: list[Record], raw: Sequence[ConsumerRecord]) -> None:
         since = self._positions.taken()
+        self.lag.begin(raw)
         try:
             while records and not self._stopping.is_set():
                 records = await self._take_some(records, since)
         except Exception:
             log.exception("A batch was left: reading on from where the database is")
             await self._seek()
+        if not records:
+            self.lag.end()
 
     async def _until_sought(self) -> None:
         with suppress(TimeoutError):
@@ -263,6 +273,7 @@ class Consumer:
 
     async def _take(self, records: Sequence[Record], since: dict[Partition, int]) -> Outcome:
         with processing_spans(self._service) as spans, untraced():
+            begun = time.monotonic()
             outcome = await batch.take(
                 self._pool,
                 self._service,
@@ -273,6 +284,7 @@ class Consumer:
                 self._readable,
             )
             spans.of(outcome.applied)
+        meters.took(self._service, records, outcome, time.monotonic() - begun)
         return outcome
 
     async def _done(self, outcome: Outcome) -> None:
@@ -320,6 +332,7 @@ class Consumer:
             log.error(
                 "Parked %s partition %d offset %d: %s",
                 record.topic, record.partition, record.offset, parking.reason,
+                extra=log_fields(record),
             )  # fmt: skip
         for name, count in outcome.unknown.items():
             known = name in self.passed_over or len(self.passed_over) < MOST_UNKNOWN
@@ -357,36 +370,15 @@ class Consumer:
             )  # fmt: skip
         self.trouble = trouble
 
+    async def measure_lag(self) -> None:
+        """Has `lag` look how far this replica is behind.
+
+        Raises:
+            KafkaError: Kafka does not answer; it may also not answer for as long as it takes.
+        """
+        if (reader := self._subscriber.consumer) is not None:
+            await self.lag.measure(reader, self._positions.taken(), self._names)
+
     async def ready(self) -> str | None:
         """None where the consumer can do its work; otherwise why not."""
         return await self._client.answers(self._settings) or self.trouble
-
-
-class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    def __init__(
-        self, revoked: Callable[[], None], assigned: Callable[[], Awaitable[None]]
-    ) -> None:
-        self._revoked = revoked
-        self._assigned = assigned
-
-    async def on_partitions_revoked(
-        self,
-        revoked: Iterable[TopicPartition],  # noqa: ARG002 - all of them, aiokafka is eager
-    ) -> None:
-        """A batch in work goes on: its keys are claimed by compare-and-set."""
-        self._revoked()
-
-    async def on_partitions_assigned(
-        self,
-        assigned: Iterable[TopicPartition],  # noqa: ARG002 - the consumer knows them by now
-    ) -> None:
-        await self._assigned()
-
-
-async def _untouched(raw: tuple[ConsumerRecord, ...]) -> KafkaMessage:
-    """A message of the records as they came: a hostile header or body is no matter of parsing."""
-    return KafkaMessage(body=b"", raw_message=raw, consumer=None)  # type: ignore[arg-type]
-
-
-async def _pass_through(message: KafkaMessage) -> Any:
-    return message.raw_message

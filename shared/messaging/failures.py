@@ -36,14 +36,6 @@ def is_ours(error: BaseException) -> bool:
     return isinstance(error, PostgresError) and (error.sqlstate or "").startswith("42")
 
 
-def describe(error: BaseException) -> str:
-    """One line for people, without the values of rows, which may be personal."""
-    if isinstance(error, PostgresError):
-        where = getattr(error, "constraint_name", None) or getattr(error, "table_name", None)
-        return f"{type(error).__name__}{f' ({where})' if where else ''}: {error.args[0]}"[:1000]
-    return f"{type(error).__name__}: {error}"[:1000]
-
-
 def signature(error: BaseException) -> str:
     """What two alike failures have in common."""
     constraint = getattr(error, "constraint_name", None)

@@ -4,7 +4,9 @@ Those that a consumer makes by the thousand are not frozen: that would cost four
 """
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
@@ -114,6 +116,20 @@ def event_id(raw: bytes | None) -> UUID:
         ValueError: it is not there, or no UUID.
     """
     return PostgresUUID((raw or b"").decode())
+
+
+_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def log_fields(record: Record) -> dict[str, str]:
+    """The ids of the event and of its trace for a log line, where the record has them."""
+    headers = dict(record.headers)
+    found: dict[str, str] = {}
+    with suppress(ValueError):
+        found["event_id"] = str(event_id(headers.get("ce_id")))
+    if traced := _TRACEPARENT.fullmatch(headers.get("traceparent") or b""):
+        found["trace_id"] = traced[1].decode()
+    return found
 
 
 def identity(record: Record) -> UUID:

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka.errors import KafkaError
 
-from shared.messaging import arrays, checkpoints, faults, tracing
+from shared.messaging import arrays, checkpoints, faults, meters, tracing
 from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
 from shared.messaging.connections import LIMITED, acquire, milliseconds
@@ -184,6 +184,7 @@ class Relay:
                 begun, newest = time.time_ns(), dict(self._newest)
                 acknowledged, failure = await self._producers.send(rows)
                 tracing.sent(acknowledged.events, begun)
+                meters.sent(rows, acknowledged.events, failure, begun)
                 await faults.reach("after_send_before_delete")
                 self._watch(acknowledged, newest)
                 await self._forget(connection, shards, acknowledged)

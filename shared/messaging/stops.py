@@ -2,8 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 import asyncpg
+
+PARTS: Final = ("api", "relay", "consumer")
+"""Of a service: each can run by itself, and be stopped by itself."""
 
 
 @dataclass(frozen=True, slots=True)

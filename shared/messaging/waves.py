@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
+from shared.discretion import told
 from shared.events import EVENT_TYPES, Caused
 from shared.messaging import faults
 from shared.messaging.effects import Effect, Effects
-from shared.messaging.failures import FaultIsOurs, describe, is_about_data, is_ours, signature
+from shared.messaging.failures import FaultIsOurs, is_about_data, is_ours, signature
 from shared.messaging.inbox import Parking
 from shared.messaging.plan import EARLIER_IS_PARKED
 from shared.messaging.records import Entry
@@ -96,7 +97,7 @@ class Waves:
                 caused = await self._caused(effect, entries)
         except Exception as error:
             if is_ours(error):
-                raise FaultIsOurs(f"{_name(effect)}: {describe(error)}") from error
+                raise FaultIsOurs(f"{_name(effect)}: {told(error)}") from error
             if not is_about_data(error):
                 raise
             if len(entries) == 1:
@@ -131,9 +132,7 @@ class Waves:
     def _fail(self, entry: Entry, effect: Effect, error: Exception) -> None:
         name = _name(effect)
         self._failed_keys.add((entry.record.topic, entry.key))
-        self.failed.append(
-            Parking(entry, f"{name}: {describe(error)}", f"{name}: {signature(error)}")
-        )
+        self.failed.append(Parking(entry, f"{name}: {told(error)}", f"{name}: {signature(error)}"))
 
 
 def _name(effect: Effect) -> str:

@@ -11,6 +11,7 @@ from shared.web.boundary import Boundary
 from shared.web.context import Context
 from shared.web.health import Check, health_router
 from shared.web.problems import MEDIA_TYPE, Problem, add_handlers
+from shared.web.scrape import metrics_router
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -25,7 +26,7 @@ def create_app(
     description: str = "",
     lifespan: Lifespan | None = None,
 ) -> FastAPI:
-    """The API of a service, with `/openapi.json`, `/health/live` and `/health/ready`.
+    """The API of a service, with `/openapi.json`, `/metrics`, `/health/live` and `/health/ready`.
 
     `checks` are the parts that this process runs, by name, each with what tells how it is.
     """
@@ -39,11 +40,11 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        telemetry={"operation_spans": False, "logs": False, "exclude": _is_health},
+        telemetry={"operation_spans": False, "logs": False, "exclude": _is_watching},
     )
     app.state.context = context
     add_handlers(app)
-    for router in (*routers, health_router(checks or {})):
+    for router in (*routers, health_router(checks or {}), metrics_router()):
         app.include_router(router)
     return app
 
@@ -82,5 +83,6 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
     return schema
 
 
-def _is_health(scope: Scope | Any) -> bool:
-    return str(scope.get("path", "")).startswith("/health/")
+def _is_watching(scope: Scope | Any) -> bool:
+    path = str(scope.get("path", ""))
+    return path.startswith("/health/") or path == "/metrics"

@@ -67,6 +67,16 @@ def test_commands_in_the_documents_exist() -> None:
     assert named > {"up", "report", "parked", "resume"}
 
 
+def test_operations_explains_every_metric_of_the_matrix() -> None:
+    matrix = tomllib.loads(pages("docs/signals.toml"))["metric"]
+    rows = re.findall(
+        r"^\| `(\w+)` \| \S[^|]* \| \S.* \|$", pages("docs/operations.md"), re.MULTILINE
+    )
+    assert sorted(rows) == sorted(metric["prometheus"] for metric in matrix)
+    units = {"s": "_seconds", "1": "", "{": ""}
+    assert [m for m in matrix if units[m["unit"][0]] not in m["prometheus"]] == []
+
+
 def test_every_direct_dependency_has_its_reason() -> None:
     project = tomllib.loads(pages("pyproject.toml"))["project"]
     groups = [project["dependencies"], *project["optional-dependencies"].values()]
