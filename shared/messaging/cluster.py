@@ -33,12 +33,12 @@ Answers = Callable[[Settings], Awaitable[str | None]]
 
 
 async def wait(settings: Settings, answers: Answers = answers) -> None:
-    """Waits until a broker answers, and says so once in ten seconds."""
-    attempt = 0
+    """Waits until a broker answers; says so once in ten seconds, and when the reason changes."""
+    attempt, said = 0, None
     while (trouble := await answers(settings)) is not None:
-        if attempt % 20 == 0:
+        if attempt % 20 == 0 or trouble != said:
             log.warning("Waiting: %s", trouble)
-        attempt += 1
+        attempt, said = attempt + 1, trouble
         await asyncio.sleep(RETRY_SECONDS)
 
 
