@@ -6,7 +6,8 @@ import asyncpg
 
 from services.reporting import domain
 from services.reporting.store import scopes
-from services.reporting.store.figures import Asked, facts
+from services.reporting.store.figures import Asked
+from services.reporting.store.summaries import facts
 from shared.clock import SystemClock
 
 

@@ -27,7 +27,7 @@ SCHEMA: Final = "rebuild"
 
 @dataclass(frozen=True, kw_only=True)
 class Area:
-    """`live` is the schema of the old answers; `tables` and `views` are those that change places.
+    """`live` is the schema of the old answers; the others name what changes places.
 
     `release` stands for the code that fills it.
     """
@@ -36,6 +36,7 @@ class Area:
     live: str
     tables: list[str]
     views: list[str]
+    functions: list[str]
 
 
 async def prepare(connection: asyncpg.Connection, service: Service, *, anew: bool) -> Area:
@@ -70,13 +71,18 @@ async def _make(connection: asyncpg.Connection, service: Service, live: str, rel
     own = f"{service.package.rpartition('.')[2]}/"
     migrations = migrations_of(service.package)
     await apply(connection, [each for each in migrations if not each.name.startswith(own)])
-    shared = {*await _relations(connection, "r"), *await _relations(connection, "v")}
+    shared = {
+        *await _relations(connection, "r"),
+        *await _relations(connection, "v"),
+        *await _functions(connection),
+    }
     await apply(connection, migrations)
     area = Area(
         release=release,
         live=live,
         tables=[name for name in await _relations(connection, "r") if name not in shared],
         views=[name for name in await _relations(connection, "v") if name not in shared],
+        functions=[name for name in await _functions(connection) if name not in shared],
     )
     # An operator's decisions hold here, too, those still to come included. What is parked in the
     # old answers fails for its data, however many keys it is of: the kernel need not stop for it.
@@ -183,3 +189,11 @@ async def _relations(connection: asyncpg.Connection, kind: str) -> list[str]:
         kind.encode(),
     )
     return [row["relname"] for row in rows]
+
+
+async def _functions(connection: asyncpg.Connection) -> list[str]:
+    rows = await connection.fetch(
+        "SELECT proname FROM pg_proc WHERE pronamespace = to_regnamespace($1) ORDER BY proname",
+        SCHEMA,
+    )
+    return [row["proname"] for row in rows]

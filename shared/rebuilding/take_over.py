@@ -1,7 +1,7 @@
 """The new answers take the place of the old ones, in one transaction.
 
-The projections' tables and views change places. The kernel's own tables stay where they are, so
-that batches that wait for us go on in them; what differs in them is put right.
+The projections' tables, views and functions change places. The kernel's own tables stay where they
+are, so that batches that wait for us go on in them; what differs in them is put right.
 """
 
 from collections.abc import Sequence
@@ -38,10 +38,11 @@ async def take_over(
     if differences:
         await _put_right(connection, area)
     await _lock(connection, area)
-    for kind, names in (("VIEW", area.views), ("TABLE", area.tables)):
+    kinds = (("FUNCTION", area.functions), ("TABLE", area.tables), ("VIEW", area.views))
+    for kind, names in reversed(kinds):
         if names:
             await connection.execute(f"DROP {kind} {_named(area.live, names)}")
-    for kind, names in (("TABLE", area.tables), ("VIEW", area.views)):
+    for kind, names in kinds:
         for name in names:
             await connection.execute(f"ALTER {kind} {SCHEMA}.{name} SET SCHEMA {area.live}")
     await connection.execute(f"DROP SCHEMA {SCHEMA} CASCADE")

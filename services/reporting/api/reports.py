@@ -12,8 +12,8 @@ from fastapi import APIRouter, Depends, Header, Query
 from starlette.responses import Response
 
 from services.reporting import domain
-from services.reporting.store import scopes
-from services.reporting.store.figures import Asked, facts
+from services.reporting.store import scopes, summaries
+from services.reporting.store.figures import Asked
 from shared.clock import ProgrammeYear
 from shared.events.vocabulary import Region
 from shared.web import Actor, Read, Today, require
@@ -92,7 +92,7 @@ async def region_report(
         named = domain.region_named(region)
         return (
             domain.Scope(kind="region", id=named, name=named),
-            Asked(year=wish.year, networks=await scopes.networks_in(wish.read, named)),
+            Asked(year=wish.year, region=named),
         )
 
     return await _report(wish, one_region)
@@ -115,7 +115,7 @@ async def network_report(
             raise _no_network(network_id)
         return (
             domain.Scope(kind="network", id=str(network_id), name=name),
-            Asked(year=wish.year, networks=[network_id]),
+            Asked(year=wish.year, network=network_id),
         )
 
     return await _report(wish, network)
@@ -170,16 +170,30 @@ async def choices(
 
 
 async def _report(wish: Wish, part: Callable[[], Awaitable[Part]]) -> Response:
-    """One snapshot: the ETag says exactly what the figures were worked out from."""
+    """As the summaries are, where they are current; else they are locked and put right first."""
     async with wish.read.transaction(isolation="repeatable_read", readonly=True):
-        state = await scopes.state(wish.read)
-        scope, asked = await part()
-        etag = _etag(wish, scope, state)
-        headers = FRESH | {"ETag": etag}
-        if etag in wish.known or "*" in wish.known:
-            return Response(status_code=304, headers=headers)
-        counted = await facts(wish.read, asked, wish.today)
-    report = domain.report_of(wish.year, scope, counted)
+        response = await _answer(wish, part, only_if_current=True)
+    if response is None:
+        async with wish.read.transaction(isolation="repeatable_read"):
+            await summaries.begin(wish.read)
+            response = await _answer(wish, part)
+    assert response is not None
+    return response
+
+
+async def _answer(
+    wish: Wish, part: Callable[[], Awaitable[Part]], *, only_if_current: bool = False
+) -> Response | None:
+    """One snapshot: the ETag says exactly what the figures were worked out from."""
+    state = await scopes.state(wish.read)
+    scope, asked = await part()
+    etag = _etag(wish, scope, state)
+    headers = FRESH | {"ETag": etag}
+    if etag in wish.known or "*" in wish.known:
+        return Response(status_code=304, headers=headers)
+    if only_if_current and not await summaries.is_current(wish.read, asked):
+        return None
+    report = domain.report_of(wish.year, scope, await summaries.facts(wish.read, asked, wish.today))
     if wish.format == "csv":
         name = f"aspire-{report.year}-{scope.label.replace(' ', '-').lower()}.csv"
         return Response(

@@ -1,6 +1,7 @@
 """Reporting decides nothing: it counts, adds up, and lays out. No I/O here."""
 
 from services.reporting.domain.asked import (
+    BeingWorkedOut,
     Choices,
     NetworkChoice,
     NothingToReport,
@@ -16,6 +17,7 @@ from services.reporting.domain.rows import Row, csv_of, rows
 
 __all__ = [
     "ENGLAND",
+    "BeingWorkedOut",
     "Choices",
     "Facts",
     "NetworkChoice",

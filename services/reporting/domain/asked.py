@@ -7,7 +7,7 @@ from uuid import UUID
 from services.reporting.domain.report import Part
 from shared.clock import ProgrammeYear
 from shared.events.vocabulary import Region
-from shared.problems import Invalid, NotFound
+from shared.problems import Invalid, NotFound, Refused
 
 FIRST_YEAR: Final = 2000
 LAST_YEAR: Final = 2100
@@ -19,6 +19,11 @@ class YearNotReported(Invalid):
 
 class NothingToReport(NotFound):
     title = "There is no such report"
+
+
+class BeingWorkedOut(Refused):
+    status = 503
+    title = "The figures are being worked out"
 
 
 def year_named(name: str) -> ProgrammeYear:

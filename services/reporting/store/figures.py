@@ -1,71 +1,105 @@
-"""The figures of a year, by the definitions of the programme; one statement a figure.
+"""The figures of a year, by the definitions of the programme, as contributions to them.
 
-`networks` and `school` narrow a figure down; None means all. Places, days and hours count for the
-network that their school was in on the date, so that the networks of a region add up to it.
+A contribution counts for its `figure` and `kind` in its network, that network's region and
+England: `n`, or, with an `entity`, once for all contributions of that entity; then the latest
+`dated` gives the kind, of one date that with the lowest `tie`. It belongs to a `unit`: the day, the
+school, or what else hours were earned on.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from services.reporting.domain import Facts
 from shared.clock import ProgrammeYear
-from shared.database import plan_anew
+
+ENGLAND = "England"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """What is asked for, as the statements take it: $1 to $4."""
+    """What is asked for: a region, a network or a school in a year; England where none is given."""
 
     year: ProgrammeYear
-    networks: list[UUID] | None = None
+    region: str | None = None
+    network: UUID | None = None
     school: UUID | None = None
 
     @property
-    def arguments(self) -> tuple[date, date, list[UUID] | None, UUID | None]:
-        return self.year.first_day, self.year.last_day, self.networks, self.school
+    def scope(self) -> str:
+        """The name of England, a region or a network among the totals."""
+        return self.region or str(self.network or ENGLAND)
 
 
-async def facts(connection: asyncpg.Connection, asked: Asked, today: date) -> Facts:
-    """Everything that a report is made of, from one snapshot if the transaction has one."""
-    async with connection.transaction():
-        await plan_anew(connection)  # one school, or all of England: not to be read alike
-        return Facts(
-            networks=await _rows(connection, NETWORKS, *asked.arguments, today),
-            member_schools=await _rows(connection, MEMBER_SCHOOLS, *asked.arguments),
-            joined=await _rows(connection, JOINED, *asked.arguments),
-            leaders=await _rows(connection, LEADERS, *asked.arguments),
-            network_days=await _rows(connection, NETWORK_DAYS, *asked.arguments),
-            places=await _rows(connection, PLACES, *asked.arguments),
-            days_in_schools=await _rows(connection, DAYS_IN_SCHOOLS, *asked.arguments),
-            hours=await _rows(connection, HOURS, *asked.arguments),
+Narrowed = tuple[list[int], Sequence[UUID] | None, UUID | None, date, date, Sequence[UUID] | None]
+"""$1 to $6 of CONTRIBUTIONS; where there are units, also the schools that they have to do with."""
+
+
+def narrowed(
+    years: Sequence[ProgrammeYear], *, units: Sequence[UUID] | None = None,
+    schools: Sequence[UUID] | None = None, school: UUID | None = None,
+) -> Narrowed:  # fmt: skip
+    return (
+        [year.first_year for year in years], units, school,
+        min(years).first_day, max(years).last_day, schools,
+    )  # fmt: skip
+
+
+def facts_of(networks: Iterable[asyncpg.Record], counts: Iterable[asyncpg.Record]) -> Facts:
+    """Facts from the counted networks and from (figure, kind, n)."""
+    found: dict[str, list[Any]] = {"networks": [tuple(row.values()) for row in networks]}
+    for figure, kind, n in counts:
+        found.setdefault(figure, []).append(
+            (
+                *(
+                    date.fromisoformat(k) if figure in BY_MONTH and k is kind[-1] else k
+                    for k in kind
+                ),
+                n if figure == "hours" else int(n),
+            )
         )
+    return Facts(**found)
 
 
-async def _rows(connection: asyncpg.Connection, query: str, *arguments: object) -> list[tuple]:  # type: ignore[type-arg]
-    return [tuple(row.values()) for row in await connection.fetch(query, *arguments)]
+BY_MONTH = {"network_days", "places", "days_in_schools", "hours"}
+"""The last of their kind is the month."""
 
 
-# Who was where in the year: worked out once for a statement, where a look-up a row would take a
-# national year beyond any patience. Without networks or a school to narrow down to, nobody asks.
+def _year(day: str) -> str:
+    return f"extract(year FROM {day} - interval '8 months')::integer"
+
+
+def _dated(day: str) -> str:
+    return f"($2::uuid[] IS NOT NULL OR {day} BETWEEN $4 AND $5)"
+
+
+def _month(day: str) -> str:
+    return f"date_trunc('month', {day})::date::text"
+
+
+# Who was where: worked out once, where a look-up a row would take a national year beyond any
+# patience.
 STAY = """
 stay AS MATERIALIZED (
-    SELECT school_id, network_id, from_on, to_on
+    SELECT school_id, membership_id, network_id, pathway, from_on, to_on
       FROM placement
-     WHERE ($3::uuid[] IS NOT NULL OR school_id = $4::uuid)
-       AND from_on <= to_on
-       AND from_on <= $2::date
-       AND to_on >= $1::date
+     WHERE from_on <= to_on
+       AND from_on <= $5::date
+       AND to_on >= $4::date
+       AND ($3::uuid IS NULL OR school_id = $3)
+       AND ($6::uuid[] IS NULL OR school_id = ANY ($6))
 )"""
 
 # The network that a place counts for: of those that the day is for, the one that the school was
 # in, or else the day's first.
-PLACE = f"""{STAY},
+PLACE = f"""
 place AS (
     SELECT DISTINCT ON (e.day_id, e.place_id)
-           e.person_id, e.role, e.attendance, d.date,
+           e.day_id, e.person_id, e.role, e.attendance, d.date,
            coalesce(s.network_id, d.network_ids[1]) AS network_id
       FROM network_day AS d
       JOIN register_entry AS e USING (day_id)
@@ -74,20 +108,145 @@ place AS (
             AND s.network_id = ANY (d.network_ids)
             AND d.date BETWEEN s.from_on AND s.to_on
      WHERE d.status = 'held'
-       AND d.date BETWEEN $1 AND $2
-       AND ($3 IS NULL OR d.network_ids && $3)
-       AND ($4 IS NULL OR e.school_id = $4)
+       AND {_dated("d.date")}
+       AND ($2 IS NULL OR d.day_id = ANY ($2))
+       AND ($3 IS NULL OR e.school_id = $3)
      ORDER BY e.day_id, e.place_id, s.from_on DESC, s.network_id
 )"""  # noqa: S608
+
+INVOLVED = f"""
+involved AS (
+    SELECT day_id, person_id, role, date, network_id
+      FROM place
+     WHERE attendance IN ('attended', 'late')
+     UNION ALL
+    SELECT day_id, p.person_id, p.role, d.date, d.network_id
+      FROM development_day AS d
+      JOIN participant AS p USING (day_id)
+     WHERE d.status = 'delivered'
+       AND {_dated("d.date")}
+       AND ($2 IS NULL OR d.day_id = ANY ($2))
+       AND ($3 IS NULL OR d.school_id = $3)
+)"""  # noqa: S608
+
+# Hours count for the network of the day that they were earned on; without a day, for the one that
+# the school was in.
+EARNED = f"""
+earned AS (
+    SELECT DISTINCT ON (c.credit_id)
+           c.source_id, c.strand, c.hours, c.earned_on,
+           coalesce(s.network_id, n.network_ids[1], d.network_id) AS network_id
+      FROM credit AS c
+      LEFT JOIN network_day AS n ON n.day_id = c.source_id
+      LEFT JOIN development_day AS d ON d.day_id = c.source_id
+      LEFT JOIN stay AS s
+             ON s.school_id = c.school_id
+            AND (coalesce(n.day_id, d.day_id) IS NULL
+                 OR s.network_id = ANY (coalesce(n.network_ids, ARRAY[d.network_id])))
+            AND c.earned_on BETWEEN s.from_on AND s.to_on
+     WHERE NOT c.revoked
+       AND {_dated("c.earned_on")}
+       AND ($2 IS NULL OR c.source_id = ANY ($2))
+       AND ($3 IS NULL OR c.school_id = $3)
+     ORDER BY c.credit_id, s.from_on DESC, s.network_id
+)"""  # noqa: S608
+
+# A school counts once, in the network that it was in last.
+MEMBER_SCHOOLS = """
+SELECT y.year, s.school_id, 'member_schools', s.school_id, s.network_id,
+       ARRAY[s.pathway, n.region], 1, s.from_on, s.membership_id::text
+  FROM stay AS s
+  JOIN unnest($1::integer[]) AS y (year)
+    ON s.from_on <= make_date(y.year + 1, 8, 31)
+   AND s.to_on >= make_date(y.year, 9, 1)
+  LEFT JOIN network AS n USING (network_id)
+ WHERE $2 IS NULL OR s.school_id = ANY ($2)
+"""
+
+# A school that joined twice in the year counts once, as it joined last.
+JOINED = f"""
+SELECT {_year("joined_on")}, school_id, 'joined', school_id, network_id,
+       ARRAY[framework, judgement], 1, joined_on, membership_id::text
+  FROM membership
+ WHERE NOT void
+   AND {_dated("joined_on")}
+   AND ($2 IS NULL OR school_id = ANY ($2))
+   AND ($3 IS NULL OR school_id = $3)
+"""  # noqa: S608
+
+# A person counts once, by the role on the latest day; of several on one date by the most senior.
+LEADERS = f"""
+SELECT {_year("i.date")}, i.day_id, 'leaders', coalesce(o.stays, i.person_id), i.network_id,
+       ARRAY[i.role], 1, i.date,
+       array_position(ARRAY['headteacher', 'senior_leader', 'middle_leader', 'other'],
+                      i.role)::text
+  FROM involved AS i
+  LEFT JOIN one_person AS o USING (person_id)
+"""  # noqa: S608
+
+# A day counts in each of its networks. A school's are those of its network on the date, and those
+# that it had places on.
+NETWORK_DAYS = f"""
+SELECT {_year("d.date")}, d.day_id, 'network_days', d.day_id, n.network_id,
+       ARRAY[d.status, {_month("d.date")}], 1, NULL, NULL
+  FROM network_day AS d
+  LEFT JOIN LATERAL unnest(d.network_ids) AS n (network_id) ON true
+ WHERE {_dated("d.date")}
+   AND ($2 IS NULL OR d.day_id = ANY ($2))
+   AND ($3 IS NULL
+        OR (SELECT s.network_id
+              FROM stay AS s
+             WHERE d.date BETWEEN s.from_on AND s.to_on
+             ORDER BY s.from_on DESC, s.network_id
+             LIMIT 1) = ANY (d.network_ids)
+        OR EXISTS (SELECT FROM register_entry AS e
+                    WHERE e.day_id = d.day_id AND e.school_id = $3))
+"""  # noqa: S608
+
+PLACES = f"""
+SELECT {_year("date")}, day_id, 'places', NULL, network_id,
+       ARRAY[attendance, {_month("date")}], count(*), NULL, NULL
+  FROM place
+ GROUP BY day_id, date, network_id, attendance
+"""  # noqa: S608
+
+DAYS_IN_SCHOOLS = f"""
+SELECT {_year("date")}, day_id, 'days_in_schools', NULL, network_id,
+       ARRAY[{_month("date")}], 1, NULL, NULL
+  FROM development_day
+ WHERE status = 'delivered'
+   AND {_dated("date")}
+   AND ($2 IS NULL OR day_id = ANY ($2))
+   AND ($3 IS NULL OR school_id = $3)
+"""  # noqa: S608
+
+HOURS = f"""
+SELECT {_year("earned_on")}, source_id, 'hours', NULL, network_id,
+       ARRAY[strand, {_month("earned_on")}], sum(hours), NULL, NULL
+  FROM earned
+ GROUP BY 1, 2, 5, 6
+"""  # noqa: S608
+
+CONTRIBUTIONS = f"""
+{", ".join((STAY, PLACE, INVOLVED, EARNED))},
+found (year, unit, figure, entity, network_id, kind, n, dated, tie) AS (
+    {
+    "UNION ALL".join(
+        (MEMBER_SCHOOLS, JOINED, LEADERS, NETWORK_DAYS, PLACES, DAYS_IN_SCHOOLS, HOURS)
+    )
+}
+)"""
+"""The beginning of a statement that goes on with what it does with all that is `found`."""
 
 NETWORKS = """
 SELECT n.region, count(*), count(*) FILTER (WHERE n.established_on >= $1::date)
   FROM network AS n
- WHERE n.established_on <= least($2::date, $5::date)
+ WHERE n.established_on <= least($2::date, $3::date)
    AND (n.closed_on IS NULL OR n.closed_on >= $1)
-   AND ($3::uuid[] IS NULL OR n.network_id = ANY ($3))
-   AND ($4::uuid IS NULL OR EXISTS (SELECT FROM placement AS p
-                                     WHERE p.school_id = $4
+   AND ($4::text IS NULL OR n.region = $4)
+   AND ($5::uuid IS NULL OR n.network_id = $5)
+   AND ($6::uuid IS NULL OR EXISTS (SELECT FROM placement AS p
+                                     WHERE p.school_id = $6
                                        AND p.network_id = n.network_id
                                        AND p.from_on <= p.to_on
                                        AND p.from_on <= $2
@@ -95,123 +254,35 @@ SELECT n.region, count(*), count(*) FILTER (WHERE n.established_on >= $1::date)
  GROUP BY n.region
 """
 
-# A school counts once, in the network that it was in last.
-MEMBER_SCHOOLS = """
-SELECT pathway, region, count(*)
-  FROM (SELECT DISTINCT ON (p.school_id) p.pathway, n.region
-          FROM placement AS p
-          LEFT JOIN network AS n USING (network_id)
-         WHERE p.from_on <= p.to_on
-           AND p.from_on <= $2::date
-           AND p.to_on >= $1::date
-           AND ($3::uuid[] IS NULL OR p.network_id = ANY ($3))
-           AND ($4::uuid IS NULL OR p.school_id = $4)
-         ORDER BY p.school_id, p.from_on DESC, p.membership_id, n.region) AS member
- GROUP BY pathway, region
-"""
 
-# A school that joined twice in the year counts once, as it joined last.
-JOINED = """
-SELECT framework, judgement, count(*)
-  FROM (SELECT DISTINCT ON (school_id) framework, judgement
-          FROM membership
-         WHERE NOT void
-           AND joined_on BETWEEN $1::date AND $2::date
-           AND ($3::uuid[] IS NULL OR network_id = ANY ($3))
-           AND ($4::uuid IS NULL OR school_id = $4)
-         ORDER BY school_id, joined_on DESC, membership_id) AS joined
- GROUP BY framework, judgement
-"""
+async def networks(
+    connection: asyncpg.Connection, asked: Asked, today: date
+) -> list[asyncpg.Record]:
+    """(region, all, newly established); the only figure that depends on the date of asking."""
+    return await connection.fetch(
+        NETWORKS, asked.year.first_day, asked.year.last_day, today,
+        asked.region, asked.network, asked.school,
+    )  # fmt: skip
 
-# A person counts once, by the role on the latest day; of several on one date by the most senior.
-LEADERS = f"""
-WITH {PLACE}
-SELECT role, count(*)
-  FROM (SELECT DISTINCT ON (coalesce(o.stays, i.person_id)) i.role
-          FROM (SELECT person_id, role, date
-                  FROM place
-                 WHERE attendance IN ('attended', 'late')
-                   AND ($3 IS NULL OR network_id = ANY ($3))
-                 UNION ALL
-                SELECT p.person_id, p.role, d.date
-                  FROM development_day AS d
-                  JOIN participant AS p USING (day_id)
-                 WHERE d.status = 'delivered'
-                   AND d.date BETWEEN $1 AND $2
-                   AND ($3 IS NULL OR d.network_id = ANY ($3))
-                   AND ($4 IS NULL OR d.school_id = $4)) AS i
-          LEFT JOIN one_person AS o USING (person_id)
-         ORDER BY coalesce(o.stays, i.person_id), i.date DESC,
-                  array_position(ARRAY['headteacher', 'senior_leader', 'middle_leader', 'other'],
-                                 i.role)) AS involved
- GROUP BY role
+
+OF_A_SCHOOL = f"""
+WITH {CONTRIBUTIONS}
+SELECT figure, kind, sum(n)
+  FROM found
+ WHERE entity IS NULL
+ GROUP BY figure, kind
+ UNION ALL
+SELECT figure, kind, count(*)
+  FROM (SELECT DISTINCT ON (figure, entity) figure, kind
+          FROM found
+         WHERE entity IS NOT NULL
+         ORDER BY figure, entity, dated DESC, tie) AS counted
+ GROUP BY figure, kind
 """  # noqa: S608
 
-# A school's Network Days are those of its network on the date, and those that it had places on.
-NETWORK_DAYS = f"""
-WITH {STAY}
-SELECT d.status, date_trunc('month', d.date)::date, count(*)
-  FROM network_day AS d
- WHERE d.date BETWEEN $1 AND $2
-   AND ($3 IS NULL OR d.network_ids && $3)
-   AND ($4 IS NULL
-        OR (SELECT s.network_id
-              FROM stay AS s
-             WHERE s.school_id = $4
-               AND d.date BETWEEN s.from_on AND s.to_on
-             ORDER BY s.from_on DESC, s.network_id
-             LIMIT 1) = ANY (d.network_ids)
-        OR EXISTS (SELECT FROM register_entry AS e
-                    WHERE e.day_id = d.day_id AND e.school_id = $4))
- GROUP BY 1, 2
-"""  # noqa: S608
 
-PLACES = f"""
-WITH {PLACE}
-SELECT attendance, date_trunc('month', date)::date, count(*)
-  FROM place
- WHERE $3 IS NULL OR network_id = ANY ($3)
- GROUP BY 1, 2
-"""  # noqa: S608
-
-DAYS_IN_SCHOOLS = """
-SELECT date_trunc('month', d.date)::date, count(*)
-  FROM development_day AS d
- WHERE d.status = 'delivered'
-   AND d.date BETWEEN $1::date AND $2::date
-   AND ($3::uuid[] IS NULL OR d.network_id = ANY ($3))
-   AND ($4::uuid IS NULL OR d.school_id = $4)
- GROUP BY 1
-"""
-
-# Hours count for the network of the day that they were earned on; without a day, for the one that
-# the school was in.
-HOURS = f"""
-WITH {STAY},
-earned AS (
-    SELECT c.credit_id, c.strand, c.hours, c.earned_on, c.school_id,
-           coalesce(n.network_ids, ARRAY[d.network_id]) AS network_ids,
-           coalesce(n.day_id, d.day_id) IS NOT NULL AS on_a_day
-      FROM credit AS c
-      LEFT JOIN network_day AS n ON n.day_id = c.source_id
-      LEFT JOIN development_day AS d ON d.day_id = c.source_id
-     WHERE NOT c.revoked
-       AND c.earned_on BETWEEN $1 AND $2
-       AND ($4 IS NULL OR c.school_id = $4)
-),
-counted AS (
-    SELECT DISTINCT ON (e.credit_id)
-           e.strand, e.hours, e.earned_on, coalesce(s.network_id, e.network_ids[1]) AS network_id
-      FROM earned AS e
-      LEFT JOIN stay AS s
-             ON s.school_id = e.school_id
-            AND (s.network_id = ANY (e.network_ids) OR NOT e.on_a_day)
-            AND e.earned_on BETWEEN s.from_on AND s.to_on
-     WHERE $3 IS NULL OR NOT e.on_a_day OR e.network_ids && $3
-     ORDER BY e.credit_id, s.from_on DESC, s.network_id
-)
-SELECT strand, date_trunc('month', earned_on)::date, sum(hours)
-  FROM counted
- WHERE $3 IS NULL OR network_id = ANY ($3)
- GROUP BY 1, 2
-"""  # noqa: S608
+async def of_a_school(
+    connection: asyncpg.Connection, school: UUID, year: ProgrammeYear
+) -> list[asyncpg.Record]:
+    """(figure, kind, n) of one school, from its rows."""
+    return await connection.fetch(OF_A_SCHOOL, *narrowed([year], school=school))

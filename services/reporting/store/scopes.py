@@ -46,13 +46,6 @@ async def school_name(connection: asyncpg.Connection, school_id: UUID) -> str | 
     return name
 
 
-async def networks_in(connection: asyncpg.Connection, region: str) -> list[UUID]:
-    rows = await connection.fetch(
-        "SELECT network_id FROM network WHERE region = $1 ORDER BY network_id", region
-    )
-    return [row["network_id"] for row in rows]
-
-
 async def schools_of_groups(
     connection: asyncpg.Connection, group_ids: Iterable[UUID], today: date
 ) -> set[UUID]:

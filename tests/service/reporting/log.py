@@ -11,7 +11,8 @@ import asyncpg
 
 from services.reporting import domain
 from services.reporting.effects import effects
-from services.reporting.store.figures import Asked, facts
+from services.reporting.store.figures import Asked
+from services.reporting.store.summaries import facts
 from shared.clock import ProgrammeYear
 from shared.events import Event, Received, cpd, membership, scheduling
 from shared.events.vocabulary import (
@@ -300,14 +301,16 @@ async def take_in(connection: asyncpg.Connection, events: Iterable[Received[Any]
 async def report(
     connection: asyncpg.Connection,
     *,
-    networks: Sequence[str] | None = None,
+    region: Region | None = None,
+    network: str | None = None,
     school: str | None = None,
     year: ProgrammeYear = YEAR,
     today: date = TODAY,
 ) -> domain.Report:
     asked = Asked(
         year=year,
-        networks=None if networks is None else [named(network) for network in networks],
+        region=region,
+        network=None if network is None else named(network),
         school=None if school is None else named(school),
     )
     return domain.report_of(year, domain.ENGLAND, await facts(connection, asked, today))

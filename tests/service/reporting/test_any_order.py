@@ -25,10 +25,13 @@ async def answers(connection: asyncpg.Connection, events: list[Received[Any]]) -
     await transaction.start()
     try:
         await take_in(connection, events)
-        return [
-            (await report(connection, **part)).model_dump_json()
-            for part in ({}, {"networks": ["North"]}, {"networks": ["South"]}, {"school": "Cedar"})
+        reports = [
+            await report(connection),
+            await report(connection, network="North"),
+            await report(connection, network="South"),
+            await report(connection, school="Cedar"),
         ]
+        return [each.model_dump_json() for each in reports]
     finally:
         await transaction.rollback()
 

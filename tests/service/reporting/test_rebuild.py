@@ -68,7 +68,8 @@ class Reporting:
         tables = await self.pool.fetch(
             """
             SELECT relname FROM pg_class
-             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname <> ALL ($1)
+             WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+               AND relpersistence = 'p' AND relname <> ALL ($1)
             """,
             ["inbox", "migration", "parked", "rebuilt", "shard", "stop"],
         )
@@ -294,6 +295,14 @@ async def test_where_the_new_answers_park_more_later_events_wait_behind(
     assert [tuple(row) for row in held] == [(parked[0]["key"], number) for number in (2, 3, 4)]
 
 
+async def test_what_happens_after_it_is_in_the_next_report(reporting: Reporting) -> None:
+    await reporting.report()
+    await reporting.rebuild()
+    reporting.log.credited("Eve", "Ash", on("05-05"), "4", of="a book")
+    await reporting.send()
+    assert b'"cpd_hours":{"total":"19.00"' in await reporting.report()
+
+
 async def test_events_that_arrive_meanwhile_are_in_the_new_answers(reporting: Reporting) -> None:
     more = Log()
     for number in range(300):
@@ -346,7 +355,7 @@ async def test_a_report_that_is_being_read_is_read_to_its_end(reporting: Reporti
         assert await report(reader) == new
 
 
-async def waits_for(pool: asyncpg.Pool, table: str) -> bool:
+async def waits_for(pool: asyncpg.Pool | asyncpg.Connection, table: str) -> bool:
     waiting: bool = await pool.fetchval(
         "SELECT EXISTS (SELECT FROM pg_locks WHERE relation = to_regclass($1) AND NOT granted)",
         table,
