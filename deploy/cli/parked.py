@@ -156,7 +156,7 @@ async def _replay(service: str, topic: str, key: str) -> Replayed:
     effects = services.load(service).effects
     async with pooled(Platform.here(), service) as pool:
         try:
-            return await parking.replay(pool, service, effects, topic, key)
+            return await parking.replay(pool, service, effects, topic, key, operator())
         except NothingParked as nothing:
             raise CannotDo(f"{nothing} `aspire parked list {service}` lists them.") from None
 

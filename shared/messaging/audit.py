@@ -8,7 +8,7 @@ from uuid import UUID
 
 import asyncpg
 
-ACTS: Final = ("stopped", "resumed", "discarded", "rebuilt")
+ACTS: Final = ("stopped", "resumed", "replayed", "discarded", "rebuilt")
 """What is no event: a part that the platform stopped by itself, and what operators did."""
 
 
@@ -28,7 +28,7 @@ class Change:
     part: str | None = None
     """The part of the service that was stopped or resumed."""
     because: str | None = None
-    """Why an act was done."""
+    """Why an act was done, or what came of it."""
 
     @property
     def trace_id(self) -> str | None:
@@ -94,6 +94,12 @@ SELECT stopped_at AS recorded_at, $7::text AS actor, 'stopped' AS type, part, re
 SELECT resumed_at, resumed_by, 'resumed', part, resumed_because, NULL, NULL, NULL, NULL
   FROM stop
  WHERE resumed_at IS NOT NULL
+ UNION ALL
+SELECT replayed_at, replayed_by, 'replayed', NULL,
+       cardinality(applied) || ' took effect'
+       || coalesce('; sequence ' || failed || ' failed again', ''),
+       topic, key, applied[cardinality(applied)], NULL
+  FROM replay
  UNION ALL
 SELECT discarded_at, discarded_by, 'discarded', NULL, reason, topic, key, sequence, event_id
   FROM discarded

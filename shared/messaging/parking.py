@@ -81,9 +81,10 @@ async def show(connection: asyncpg.Connection, parked_id: int) -> Parked:
 
 
 async def replay(
-    pool: asyncpg.Pool, service: str, effects: Effects, topic: str, key: str
+    pool: asyncpg.Pool, service: str, effects: Effects, topic: str, key: str, actor: str
 ) -> Replayed:
-    """Applies a key's parked records in order, up to the first that fails again.
+    """Applies a key's parked records in order, up to the first that fails again; it is kept who
+    had that done.
 
     Raises:
         NothingParked: the key has none.
@@ -91,7 +92,7 @@ async def replay(
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                return await _replay(connection, service, effects, topic, key)
+                return await _replay(connection, service, effects, topic, key, actor)
         except OVERTAKEN:
             continue
 
@@ -143,7 +144,12 @@ async def _discard(
 
 
 async def _replay(
-    connection: asyncpg.Connection, service: str, effects: Effects, topic: str, key: str
+    connection: asyncpg.Connection,
+    service: str,
+    effects: Effects,
+    topic: str,
+    key: str,
+    actor: str,
 ) -> Replayed:
     await _touch(connection, topic, key)
     rows = await connection.fetch(
@@ -169,6 +175,12 @@ async def _replay(
     await connection.execute(
         "DELETE FROM parked WHERE parked_id = ANY ($1)", [numbers[each] for each in done]
     )
+    await connection.execute(
+        """
+        INSERT INTO replay (topic, key, applied, failed, replayed_by) VALUES ($1, $2, $3, $4, $5)
+        """,
+        topic, key, done, failed[0][0] if failed else None, actor,
+    )  # fmt: skip
     await journal.append(connection, journal.identified(waves.caused), f"service:{service}")
     await faults.reach("after_replay_before_commit")
     return Replayed(len(done), failed)

@@ -24,6 +24,9 @@ _LOCK: Final = 4_711_202_628
 """The advisory lock of the one rebuild that there can be in a database."""
 LOCK_SECONDS: Final = 3
 """PostgreSQL takes that long at most to see that the process that held the lock is dead."""
+ACTOR: Final = "rebuild"
+"""Who replays beside the old answers; the record of that goes with the schema."""
+
 ROUNDS: Final = 10
 """After so many, what came in the meantime is read while the service's consumers wait."""
 
@@ -206,4 +209,6 @@ async def _keep_to_decisions(pool: asyncpg.Pool, service: Service) -> None:
         )
     for key in keys:
         with suppress(NothingParked):
-            await parking.replay(pool, service.name, service.effects, key["topic"], key["key"])
+            await parking.replay(
+                pool, service.name, service.effects, key["topic"], key["key"], ACTOR
+            )

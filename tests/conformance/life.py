@@ -122,7 +122,7 @@ async def _is_done(pool: asyncpg.Pool, effects: Effects) -> bool:
             if "poison" in (shown.value or ""):
                 await parking.discard(pool, parked.parked_id, "user:ada", "poison")
             elif parked.key is not None:
-                await parking.replay(pool, SERVICE, effects, parked.topic, parked.key)
+                await parking.replay(pool, SERVICE, effects, parked.topic, parked.key, "user:ada")
             return False
         left = await connection.fetchval(
             """

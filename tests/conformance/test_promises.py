@@ -48,7 +48,7 @@ async def test_what_is_parked_holds_its_key_and_is_replayed_beside_the_consumer(
         await flow.until_ledger_has(2)
         await flow.kernel.pool.execute(HEAL)
         replayed = await parking.replay(
-            flow.kernel.pool, "cpd", flow.kernel.effects, TOPIC, str(sick.key)
+            flow.kernel.pool, "cpd", flow.kernel.effects, TOPIC, str(sick.key), "user:ada"
         )
         await _send(flow, sick.next())
         await flow.until_ledger_has(5)
@@ -64,7 +64,9 @@ async def test_what_is_discarded_stays_so_when_all_is_read_anew(flow: Flow) -> N
         async with acquire(flow.kernel.pool) as connection:
             [poison, _] = await parking.parked(connection)
         await parking.discard(flow.kernel.pool, poison.parked_id, "user:ada", "of no use")
-        await parking.replay(flow.kernel.pool, "cpd", flow.kernel.effects, TOPIC, str(stream.key))
+        await parking.replay(
+            flow.kernel.pool, "cpd", flow.kernel.effects, TOPIC, str(stream.key), "user:ada"
+        )
     assert await flow.kernel.ledger() == [1, 3]
     await flow.kernel.pool.execute("TRUNCATE inbox, position, parked, ledger")
     async with working(flow.consumer()):

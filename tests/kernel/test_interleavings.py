@@ -133,7 +133,9 @@ async def _seen(replica: Replica, case: Case) -> Outcome:
 
 async def _replay(replica: Replica, case: Case) -> Outcome:
     try:
-        done = await parking.replay(replica.pool, "cpd", replica.effects, TOPIC, case.key)
+        done = await parking.replay(
+            replica.pool, "cpd", replica.effects, TOPIC, case.key, "user:ada"
+        )
     except parking.NothingParked:
         return ("nothing parked",)
     return (done.applied, [sequence for sequence, _ in done.failed])
@@ -300,7 +302,7 @@ async def _nothing_is_stuck(kernel: Kernel, cases: Sequence[Case]) -> None:
     for row in await kernel.pool.fetch("SELECT parked_id FROM parked WHERE value = '{'"):
         await parking.discard(kernel.pool, row["parked_id"], "user:ada", "cut off")
     for row in await kernel.pool.fetch("SELECT DISTINCT key FROM parked"):
-        await parking.replay(kernel.pool, "cpd", kernel.effects, TOPIC, row["key"])
+        await parking.replay(kernel.pool, "cpd", kernel.effects, TOPIC, row["key"], "user:ada")
     for case in cases:
         ledger, sequence, parked, aside, discarded = await _state(kernel.pool, case.key)
         kept = [number for number in range(1, 8) if number not in (discarded or ())]

@@ -6,6 +6,7 @@ import pytest
 
 from shared.events.membership import PersonProfile
 from shared.messaging import parking
+from shared.messaging.audit import Wanted, changes
 from shared.messaging.connections import acquire
 from tests.kernel.ledger import HEAL, Kernel, Stream
 
@@ -15,7 +16,7 @@ async def test_replays_a_key_in_order_once_the_cause_is_mended(kernel: Kernel) -
     await kernel.take(stream.next(), stream.next("poison"), stream.next())
     await kernel.pool.execute(HEAL)
     replayed = await parking.replay(
-        kernel.pool, "cpd", kernel.effects, "aspire.membership", str(stream.key)
+        kernel.pool, "cpd", kernel.effects, "aspire.membership", str(stream.key), "user:ada"
     )
     assert replayed.applied == 2
     await kernel.take(stream.next())
@@ -27,11 +28,26 @@ async def test_a_replay_that_fails_again_leaves_the_key_parked(kernel: Kernel) -
     stream = Stream()
     await kernel.take(stream.next("poison"), stream.next())
     replayed = await parking.replay(
-        kernel.pool, "cpd", kernel.effects, "aspire.membership", str(stream.key)
+        kernel.pool, "cpd", kernel.effects, "aspire.membership", str(stream.key), "user:ada"
     )
     assert replayed.applied == 0
     assert [sequence for sequence, _ in replayed.failed] == [1, 2]
     assert [sequence for sequence, _ in await kernel.parked()] == [1, 2]
+
+
+async def test_replays_stay_on_record_whatever_came_of_them(kernel: Kernel) -> None:
+    stream = Stream()
+    await kernel.take(stream.next(), stream.next("poison"), stream.next())
+    of = (kernel.pool, "cpd", kernel.effects, "aspire.membership", str(stream.key))
+    await parking.replay(*of, "operator:ada")
+    await kernel.pool.execute(HEAL)
+    await parking.replay(*of, "operator:bob")
+    async with acquire(kernel.pool) as connection:
+        found = await changes(connection, "cpd", Wanted(key=str(stream.key), types=["replayed"]))
+    assert [(each.actor, each.sequence, each.because) for each in found] == [
+        ("operator:bob", 3, "2 took effect"),
+        ("operator:ada", None, "0 took effect; sequence 2 failed again"),
+    ]
 
 
 async def test_after_a_discard_the_rest_of_the_key_can_be_replayed(kernel: Kernel) -> None:
@@ -42,7 +58,9 @@ async def test_after_a_discard_the_rest_of_the_key_can_be_replayed(kernel: Kerne
         first, second = await parking.parked(connection)
     assert (first.sequence, second.sequence) == (1, 2)
     await parking.discard(kernel.pool, first.parked_id, "user:ada", "typed by mistake")
-    await parking.replay(kernel.pool, "cpd", kernel.effects, first.topic, str(stream.key))
+    await parking.replay(
+        kernel.pool, "cpd", kernel.effects, first.topic, str(stream.key), "user:ada"
+    )
     assert await kernel.ledger() == [2]
     await kernel.take(stream.again(poison))
     assert await kernel.parked() == []
@@ -75,7 +93,9 @@ async def test_operators_see_a_value_but_none_of_a_person(kernel: Kernel) -> Non
 
 async def test_what_is_not_parked_cannot_be_replayed_discarded_or_shown(kernel: Kernel) -> None:
     with pytest.raises(parking.NothingParked):
-        await parking.replay(kernel.pool, "cpd", kernel.effects, "aspire.membership", "nobody")
+        await parking.replay(
+            kernel.pool, "cpd", kernel.effects, "aspire.membership", "nobody", "user:ada"
+        )
     with pytest.raises(parking.NothingParked):
         await parking.discard(kernel.pool, 404, "user:ada", "gone")
     async with acquire(kernel.pool) as connection:

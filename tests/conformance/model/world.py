@@ -214,7 +214,7 @@ class World:
 
     async def replay(self, topic: str, key: str) -> None:
         try:
-            await parking.replay(self.pool, SERVICE, self.effects, topic, key)
+            await parking.replay(self.pool, SERVICE, self.effects, topic, key, "user:ada")
         except (parking.NothingParked, *AWAY):
             return
 

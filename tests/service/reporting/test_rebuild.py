@@ -216,7 +216,7 @@ async def discard_and_replay(reporting: Reporting, parked: Sequence[Any]) -> Non
     await parking.discard(reporting.pool, first["parked_id"], "operator:test", "unreadable")
     effects = reporting.started.service.effects
     replayed = await parking.replay(
-        reporting.pool, "reporting", effects, first["topic"], first["key"]
+        reporting.pool, "reporting", effects, first["topic"], first["key"], "user:ada"
     )
     assert (replayed.applied, replayed.failed) == (1, [])
 
