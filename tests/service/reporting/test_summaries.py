@@ -1,7 +1,7 @@
 """The summaries that are kept are what working everything out from the rows comes to."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -192,6 +192,64 @@ async def test_after_any_history_they_are_what_everything_comes_to(
             assert await kept(connection) == await worked_out_anew(connection)
     finally:
         await transaction.rollback()
+
+
+def before_changes() -> Log:
+    log = a_year()
+    log.delivered("Trip", on("01-20"), "Elm", "West", ("Eli", Role.OTHER))
+    log.held(
+        "Fourth", on("12-01"), ["North", "South"], ("Fay", "Ash", Role.OTHER, Attendance.ABSENT)
+    )
+    log.credited("Eve", "Ash", on("05-05"), "4", of="a book")
+    log.credited("Eve", "Ash", on("05-06"), "1", of="Late news", source=CpdSource.NETWORK_DAY)
+    return log
+
+
+def visited_elsewhere(log: Log) -> None:
+    visit = next(e.data for e in log.events if getattr(e.data, "day_id", None) == named("Visit"))
+    log.add(
+        scheduling.DevelopmentDayCorrected(
+            **visit.model_dump() | {"network_id": named("South")},
+            hours=Decimal(2), participants=(),
+        )
+    )  # fmt: skip
+
+
+CHANGES: dict[str, Callable[[Log], None]] = {
+    "a school was elsewhere": lambda log: log.moved("Ash", "North", "South", on("10-15")),
+    "a school had left": lambda log: log.left("Ash", on("05-01")),
+    "two people are one": lambda log: log.merged("Eli", "Ben"),
+    "a network is known": lambda log: void(log.network("West", Region.LONDON, on("09-01"))),
+    "a day is put off into the next year": lambda log: log.add(
+        scheduling.NetworkDayRescheduled(
+            day_id=named("Third"), date=date(2026, 9, 10), venue="Hall", places=20
+        )
+    ),
+    "a day was not held": lambda log: log.add(scheduling.NetworkDayReopened(day_id=named("First"))),
+    "a visit was of another network": visited_elsewhere,
+    "hours are those of a day that comes later": lambda log: log.held(
+        "Late news", on("05-06"), ["South"]
+    ),
+    "hours are revoked": lambda log: log.revoked("Eve", "Ash", on("05-05"), "4", of="a book"),
+}
+
+
+def void(_: object) -> None:
+    """For what answers something that nobody wants."""
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+async def test_a_change_reaches_all_that_was_counted_before(
+    connection: asyncpg.Connection, change: Callable[[Log], None]
+) -> None:
+    log = before_changes()
+    await take_in(connection, log.events)
+    before, many = await kept(connection), len(log.events)
+    change(log)
+    await take_in(connection, log.events[many:])
+    after = await kept(connection)
+    assert after != before
+    assert after == await worked_out_anew(connection)
 
 
 async def test_what_anybody_writes_is_in_the_next_report(connection: asyncpg.Connection) -> None:
