@@ -3,14 +3,16 @@
 import fcntl
 import hashlib
 import shutil
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from deploy.embedded.trouble import JarsRefused, JarsUnavailable
+from deploy.embedded.home import cache as default_cache
+from deploy.embedded.trouble import JarsRefused, JarsUnavailable, Trouble
 
 HERE: Final = Path(__file__).parent
 
@@ -82,6 +84,20 @@ class Jars:
             self.sums.write_text("".join(f"{_sum(jar)}  {jar.name}\n" for jar in jars))
             shutil.rmtree(work)
         return len(jars)
+
+    def obey(self, module: str, fetch: Callable[[Path], None]) -> None:
+        """The command line of a server's module: `fetch [CACHE]` or `lock`."""
+        try:
+            match sys.argv[1:]:
+                case ["fetch", *where] if len(where) <= 1:
+                    fetch(Path(where[0]) if where else default_cache())
+                case ["lock"]:
+                    count = self.lock(default_cache())
+                    sys.stdout.write(f"{self.sums} has the sums of {count} jars.\n")
+                case _:
+                    sys.exit(f"usage: python -m {module} fetch [CACHE] | lock")
+        except Trouble as problem:
+            sys.exit(str(problem))
 
     @contextmanager
     def locked(self, cache: Path) -> Iterator[None]:

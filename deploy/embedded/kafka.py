@@ -242,20 +242,5 @@ async def answers(port: int) -> bool:
         await client.close()
 
 
-def main(arguments: list[str]) -> None:
-    """`fetch [CACHE]` or `lock`."""
-    match arguments:
-        case ["fetch", *where] if len(where) <= 1:
-            fetch(Path(where[0]) if where else default_cache())
-        case ["lock"]:
-            count = JARS.lock(default_cache())
-            sys.stdout.write(f"{JARS.sums} has the sums of {count} jars.\n")
-        case _:
-            sys.exit("usage: python -m deploy.embedded.kafka fetch [CACHE] | lock")
-
-
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Trouble as problem:
-        sys.exit(str(problem))
+    JARS.obey("deploy.embedded.kafka", fetch)

@@ -15,7 +15,7 @@ import httpx
 from deploy.embedded.home import cache as default_cache
 from deploy.embedded.jars import ZIPKIN as JARS
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
-from deploy.embedded.trouble import ServerMissing, Trouble
+from deploy.embedded.trouble import ServerMissing
 
 SECONDS_TO_FETCH: Final = 600.0
 SECONDS_TO_START: Final = 300.0
@@ -129,19 +129,5 @@ async def answers(address: str) -> bool:
             return False
 
 
-def main(arguments: list[str]) -> None:
-    """`fetch [CACHE]` or `lock`."""
-    match arguments:
-        case ["fetch", *where] if len(where) <= 1:
-            JARS.fetch(Path(where[0]) if where else default_cache())
-        case ["lock"]:
-            JARS.lock(default_cache())
-        case _:
-            sys.exit("usage: python -m deploy.embedded.zipkin fetch [CACHE] | lock")
-
-
 if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except Trouble as problem:
-        sys.exit(str(problem))
+    JARS.obey("deploy.embedded.zipkin", JARS.fetch)
