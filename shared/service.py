@@ -19,6 +19,7 @@ from shared import telemetry
 from shared.changes import Changes
 from shared.clock import Clock, SystemClock
 from shared.database import create_pool, migrations_of, why
+from shared.ending import end
 from shared.messaging import Effects, checkpoints, cluster, stops
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
@@ -165,8 +166,7 @@ class Running:
             try:
                 yield
             finally:
-                for task in tasks:
-                    task.cancel()
+                await end(*tasks)
 
     async def _keep_house(self) -> None:
         while True:

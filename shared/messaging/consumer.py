@@ -18,6 +18,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
+from shared.ending import end
 from shared.messaging import batch, cluster, faults, meters, positions, security, stops
 from shared.messaging.batch import PART, Outcome, Stopped
 from shared.messaging.client import Client
@@ -135,8 +136,8 @@ class Consumer:
                 await self._leave()
         finally:
             self._stopping.set()
-            alarm.cancel()
             await self._leave()
+            await end(alarm)
 
     async def _leave(self) -> None:
         """Leaves the group, and lets the batch in work come to its end."""

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from shared.ending import end
 from shared.events import topics_of
 from shared.messaging import checkpoints, cluster, stops
 from shared.messaging.connections import acquire
@@ -71,7 +72,7 @@ async def republish(
     try:
         events = await _queue_all(service, pool, relay, sending, tell)
     finally:
-        sending.cancel()
+        await end(sending)
         with suppress(asyncio.CancelledError):
             await sending
     async with acquire(pool) as connection:

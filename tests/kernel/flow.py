@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import asyncpg
 from aiokafka.partitioner import DefaultPartitioner
 
+from shared.ending import end
 from shared.events import Event
 from shared.events.membership import NetworkEstablished, NetworkRenamed
 from shared.events.vocabulary import Region
@@ -100,9 +101,9 @@ async def working(part: Relay | Consumer) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
+        await end(task)
         with suppress(asyncio.CancelledError):
-            await task
+            await task  # raises what it died of
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import psutil
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
+from shared.ending import end
 from shared.events import EVENT_TYPES, TOPICS
 from shared.messaging import Effects, Received
 from shared.messaging.consumer import Consumer
@@ -83,8 +84,7 @@ async def test_hostile_records_are_parked_with_their_reasons_and_good_keys_go_on
         assert grown < MOST_MEGABYTES
         await _a_bug_of_ours_stops_it(kernel, settings, producer, maker, programme, consumer)
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await end(task)
 
 
 async def _a_bug_of_ours_stops_it(

@@ -1,0 +1,20 @@
+"""Ending tasks, which takes more than cancelling them once."""
+
+import asyncio
+from typing import Any, Final
+
+AGAIN_SECONDS: Final = 6
+"""Longer than relay or consumer take to end gracefully, which a cancellation would break off."""
+
+
+async def end(*tasks: asyncio.Task[Any], again_seconds: float = AGAIN_SECONDS) -> None:
+    """Cancels tasks, and returns when all have ended, whatever came of them.
+
+    A client of aiokafka that is being closed swallows the cancellation of whoever waits for that;
+    that one goes on as if nothing had been said, so it is told again.
+    """
+    left = {task for task in tasks if not task.done()}
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=again_seconds)
