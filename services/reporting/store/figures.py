@@ -53,15 +53,9 @@ def facts_of(networks: Iterable[asyncpg.Record], counts: Iterable[asyncpg.Record
     """Facts from the counted networks and from (figure, kind, n)."""
     found: dict[str, list[Any]] = {"networks": [tuple(row.values()) for row in networks]}
     for figure, kind, n in counts:
-        found.setdefault(figure, []).append(
-            (
-                *(
-                    date.fromisoformat(k) if figure in BY_MONTH and k is kind[-1] else k
-                    for k in kind
-                ),
-                n if figure == "hours" else int(n),
-            )
-        )
+        if figure in BY_MONTH:
+            kind = [*kind[:-1], date.fromisoformat(kind[-1])]
+        found.setdefault(figure, []).append((*kind, n if figure == "hours" else int(n)))
     return Facts(**found)
 
 

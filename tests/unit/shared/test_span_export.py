@@ -25,12 +25,12 @@ def test_queries_and_messages_of_exceptions_stay_here() -> None:
     spans = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(DiscreetExporter(spans)))
-    given = {"url.query": "name=ada%40x.org&ada@x.org=1", "url.path": "/people/ada@x.org"}
+    given = {"url.query": "name=zoe%40x.org&zoe@x.org=1", "url.path": "/people/zoe@x.org"}
     with (
-        pytest.raises(ValueError, match="ada"),
+        pytest.raises(ValueError, match="zoe"),
         provider.get_tracer("test").start_as_current_span("GET", attributes=given),
     ):
-        raise ValueError("Key (email)=(ada@x.org) exists")
+        raise ValueError("Key (email)=(zoe@x.org) exists")
     [span] = spans.get_finished_spans()
     assert span.attributes == {
         "url.query": "name=REDACTED&REDACTED=REDACTED",
@@ -38,7 +38,7 @@ def test_queries_and_messages_of_exceptions_stay_here() -> None:
         "error.type": "ValueError",
     }
     assert not span.status.is_ok
-    assert "ada" not in span.to_json()
+    assert "zoe" not in span.to_json()
 
 
 def test_statements_of_polling_make_no_trace() -> None:
