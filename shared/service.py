@@ -30,6 +30,7 @@ from shared.messaging.relay import Relay
 from shared.settings import Settings, SettingWrong
 from shared.web import Authenticator, Context, Health, create_app, forget_old_answers
 from shared.web.health import Check
+from shared.web.operations import operations_router
 
 log = logging.getLogger(__name__)
 
@@ -62,6 +63,11 @@ class Service:
     effects: Effects
     publishes: bool = True
     answers: Answers | None = None
+
+    @property
+    def routers(self) -> tuple[APIRouter, ...]:
+        """What its API consists of."""
+        return self.router, operations_router(self.effects)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -137,7 +143,7 @@ class Running:
                 changes=self.changes,
             ),
             title=self.service.title,
-            routers=[self.service.router] if "api" in self.parts else [],
+            routers=self.service.routers if "api" in self.parts else (),
             version=VERSION,
             checks=self._checks(),
         )

@@ -12,8 +12,6 @@ from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from shared.messaging import checkpoints, stops
 
-PARTS = ("consumer", checkpoints.RELAY)
-
 
 def resume(
     service: Annotated[str, typer.Argument(help="membership, scheduling, cpd or reporting")],
@@ -40,11 +38,7 @@ def resume(
 
 async def _resume(service: str, because: str) -> None:
     async with connected(Platform.here(), service) as connection, connection.transaction():
-        if await stops.in_force(connection, checkpoints.RELAY):
-            await checkpoints.forget(connection)
-        ended = [
-            each for each in PARTS if await stops.resume(connection, each, operator(), because)
-        ]
+        ended = await checkpoints.resume(connection, operator(), because)
         held = await stops.in_force(connection, checkpoints.API)
     if ended:
         out.print(f"{service}: ended the stop of {' and '.join(ended)}, because {because}")

@@ -30,6 +30,9 @@ RELAY = "relay"
 API = "api"
 """The part that stops where the database has: it takes no command."""
 
+RESUMABLE = ("consumer", RELAY)
+"""The parts that an operator's word alone lets go on."""
+
 EXAMPLES = 5
 SURE_AFTER_SECONDS = 1
 
@@ -139,6 +142,14 @@ async def held(
 async def forget(connection: asyncpg.Connection) -> None:
     """Kafka is taken for what it is: the next comparison reads all of it."""
     await connection.execute("DELETE FROM checkpoint")
+
+
+async def resume(connection: asyncpg.Connection, actor: str, because: str) -> list[str]:
+    """Ends the stops of consumer and relay, and takes Kafka for what it is where the relay had
+    stopped for it; answers which parts go on. Only reconciling ends that of the API."""
+    if await stops.in_force(connection, RELAY):
+        await forget(connection)
+    return [part for part in RESUMABLE if await stops.resume(connection, part, actor, because)]
 
 
 async def compare(

@@ -1,7 +1,7 @@
 """Publishing: a transaction collects its events and appends them once, as its last statement."""
 
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, UUID, uuid5
@@ -42,18 +42,11 @@ class Transaction:
         """
         events, self._events = self._events, []
         appending = span("append to journal", SpanKind.PRODUCER, CREATING)
-        try:
-            with appending if events else nullcontext():
-                # What follows from an event is below its append.
-                traceparent = current_traceparent()
-                facts = [Fact(event, None, traceparent) for event in events]
-                appended = await append(self.connection, facts, self.actor)
-        except asyncpg.ObjectNotInPrerequisiteStateError as refusal:
-            raise NoCommandsTaken(
-                f"{refusal.args[0]} Nothing was changed, and what is there can be read. Send the "
-                "request again later, with the same Idempotency-Key.",
-                headers={"Retry-After": "5"},
-            ) from refusal
+        with refusing(), appending if events else nullcontext():
+            # What follows from an event is below its append.
+            traceparent = current_traceparent()
+            facts = [Fact(event, None, traceparent) for event in events]
+            appended = await append(self.connection, facts, self.actor)
         await faults.reach("after_append_before_commit")
         return appended
 
@@ -63,6 +56,23 @@ class NoCommandsTaken(Refused):
 
     status = 503
     title = "The service takes no commands at the moment"
+
+
+@contextmanager
+def refusing() -> Iterator[None]:
+    """Has an append that the database refuses be refused in words, as a command is.
+
+    Raises:
+        NoCommandsTaken: the journal has not been compared with the topics on this server.
+    """
+    try:
+        yield
+    except asyncpg.ObjectNotInPrerequisiteStateError as refusal:
+        raise NoCommandsTaken(
+            f"{refusal.args[0]} Nothing was changed, and what is there can be read. Send the "
+            "request again later, with the same Idempotency-Key.",
+            headers={"Retry-After": "5"},
+        ) from refusal
 
 
 class Fact(NamedTuple):

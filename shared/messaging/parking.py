@@ -45,6 +45,10 @@ class NothingParked(Exception):  # noqa: N818 - reads as a claim
     """There is no such parked record, or nothing parked for that key."""
 
 
+class NotFirst(Exception):  # noqa: N818 - reads as a claim
+    """Another record of its key goes first, or it has no key, so it cannot be replayed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """How many records took effect, and those that failed again, with the reasons."""
@@ -65,6 +69,33 @@ async def parked(connection: asyncpg.Connection) -> list[Parked]:
         """,
         MAX_LISTED,
     )
+    return [_shown(row) for row in rows]
+
+
+async def page(
+    connection: asyncpg.Connection,
+    *,
+    topic: str | None,
+    key: str | None,
+    since: datetime | None,
+    after: int,
+    limit: int,
+) -> list[Parked]:
+    """Parked records by their number, beginning behind `after`; what is None excludes none."""
+    rows = await connection.fetch(
+        """
+        SELECT parked_id, topic, partition, "offset", key, sequence, event_id, headers, reason,
+               since
+          FROM parked
+         WHERE parked_id > $1
+           AND ($2::text IS NULL OR topic = $2)
+           AND ($3::text IS NULL OR key = $3)
+           AND ($4::timestamptz IS NULL OR since >= $4)
+         ORDER BY parked_id
+         LIMIT $5
+        """,
+        after, topic, key, since, limit,
+    )  # fmt: skip
     return [_shown(row) for row in rows]
 
 
@@ -97,25 +128,67 @@ async def replay(
             continue
 
 
+async def replay_from(
+    connection: asyncpg.Connection, service: str, effects: Effects, parked_id: int, actor: str
+) -> Replayed:
+    """Applies a record, which has to be the first that is parked of its key, and what is parked
+    behind it, in order, up to the first that fails again; inside the caller's transaction.
+
+    Raises:
+        NothingParked: there is none with that number.
+        NotFirst: one before it is still parked, or it has no key; the message says which.
+        Overtaken: a batch has moved the key meanwhile; begin a new transaction.
+    """
+    row = await connection.fetchrow(
+        """
+        SELECT p.topic, p.key, first.parked_id, first.sequence
+          FROM parked AS p
+          LEFT JOIN LATERAL (SELECT parked_id, sequence
+                               FROM parked AS f
+                              WHERE (f.topic, f.key) = (p.topic, p.key)
+                              ORDER BY sequence
+                              LIMIT 1) AS first ON true
+         WHERE p.parked_id = $1
+        """,
+        parked_id,
+    )
+    if row is None:
+        raise NothingParked(f"There is no parked record number {parked_id}.")
+    if row["key"] is None:
+        raise NotFirst(
+            f"Record {parked_id} has no readable key or sequence, so it has no place in any order: "
+            "it can only be discarded."
+        )
+    if row["parked_id"] != parked_id:
+        raise NotFirst(
+            f"Record {parked_id} comes after another one of its key that is still parked. Replay "
+            f"number {row['parked_id']} first, which is sequence {row['sequence']}: what is parked "
+            "behind it takes effect with it."
+        )
+    return await _replay(connection, service, effects, row["topic"], row["key"], actor)
+
+
 async def discard(pool: asyncpg.Pool, parked_id: int, actor: str, because: str) -> Parked:
+    """As `discard_within`, in a transaction of its own."""
+    while True:
+        try:
+            async with acquire(pool) as connection, connection.transaction():
+                return await discard_within(connection, parked_id, actor, because)
+        except OVERTAKEN:
+            continue
+
+
+async def discard_within(
+    connection: asyncpg.Connection, parked_id: int, actor: str, because: str
+) -> Parked:
     """Does without a parked record for good; the decision is kept, and a rebuild keeps to it.
 
     Later records of its key stay parked until they are replayed.
 
     Raises:
         NothingParked: there is none with that number.
+        Overtaken: a batch has moved the key meanwhile; begin a new transaction.
     """
-    while True:
-        try:
-            async with acquire(pool) as connection, connection.transaction():
-                return await _discard(connection, parked_id, actor, because)
-        except OVERTAKEN:
-            continue
-
-
-async def _discard(
-    connection: asyncpg.Connection, parked_id: int, actor: str, because: str
-) -> Parked:
     # The key first, then what is parked of it, as replays and batches do: else they would wait for
     # each other in a circle.
     place = await connection.fetchrow(

@@ -39,6 +39,14 @@ async def in_force(connection: asyncpg.Connection, part: str) -> Stop | None:
     return Stop(**row) if row else None
 
 
+async def all_in_force(connection: asyncpg.Connection) -> list[Stop]:
+    """The stops of all parts, the oldest first."""
+    rows = await connection.fetch(
+        "SELECT part, reason, stopped_at FROM stop WHERE resumed_at IS NULL ORDER BY stopped_at"
+    )
+    return [Stop(**row) for row in rows]
+
+
 async def resume(connection: asyncpg.Connection, part: str, actor: str, because: str) -> bool:
     """Ends the part's stop; who did and why stays on record. False where nothing was stopped."""
     done = await connection.fetchval(

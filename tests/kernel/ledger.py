@@ -121,6 +121,11 @@ class Stream:
             value if value is not None else outgoing.value,
         )
 
+    def record_without_key(self) -> Record:
+        """One that nobody can put into any order."""
+        record = self.next()
+        return Record(record.topic, record.partition, record.offset, None, (), record.value)
+
     def again(self, record: Record) -> Record:
         """The same event under a new offset, as after a lost acknowledgement."""
         self.offset += 1
