@@ -43,14 +43,17 @@ class Gauges:
         relay: Relay | None,
         consumer: Consumer | None,
         *,
+        serves: bool,
         publishes: bool,
         settings: Settings,
     ) -> None:
-        """`topics` are those that it consumes, `pools` its connections by their use."""
+        """`topics` are those that it consumes, `pools` its connections by their use; it `serves`
+        where it answers requests."""
         self.topics = topics
         self.pools = pools
         self.relay = relay
         self.consumer = consumer
+        self.serves = serves
         self.publishes = publishes
         self.of: Final = {GROUP: group(service)}
         self._settings = settings
@@ -152,6 +155,8 @@ def _lag_time(gauges: Gauges) -> Iterator[Observation]:
 
 @_gauge("aspire.part.working", "1", "1 where the part does its work, 0 where it says why not")
 def _working(gauges: Gauges) -> Iterator[Observation]:
+    if gauges.serves:  # what it needs is the database
+        yield Observation(int(gauges.figures is not None), {PART: "api"})
     for part, worker in (("relay", gauges.relay), ("consumer", gauges.consumer)):
         if worker:
             yield Observation(int(worker.trouble is None), {PART: part})

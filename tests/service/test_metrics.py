@@ -18,7 +18,7 @@ from aiokafka import AIOKafkaProducer
 from prometheus_client.parser import text_string_to_metric_families
 
 from shared.messaging.records import Outgoing
-from shared.service import SERVICES
+from shared.service import SERVICES, load
 from shared.settings import Settings
 from shared.web import LocalIssuer
 from tests.conftest import Database, eventually
@@ -51,6 +51,9 @@ async def test_every_metric_appears_and_nothing_personal_does(
         assert not await still_lacking(services, within_seconds=40)
         await assert_that_odd_requests_make_no_series(services["reporting"].client)
         texts = [(await each.client.get("/metrics")).text for each in started]
+    for name, text in zip(services, texts, strict=True):
+        working = series(text)["aspire_part_working"]
+        assert {dict(of)["aspire_part"] for of in working} == set(load(name).parts)
     logs = "".join(line for each in started for line in each.log)
     for word in PERSONAL:
         assert word not in logs
