@@ -125,6 +125,7 @@ class Running:
             self.consumer,
             serves="api" in self.parts,
             publishes=service.publishes,
+            parts=self.parts,
             settings=settings,
         )
         self.app = self._app(wake)
@@ -174,6 +175,7 @@ class Running:
                 yield
             finally:
                 await end(*tasks)
+                await self._gauges.leave(self._workers)
 
     async def _keep_house(self) -> None:
         while True:

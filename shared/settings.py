@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     relay_poll_seconds: float = Field(1, gt=0)
 
     figures_seconds: float = Field(10, gt=0)
-    """How often outbox, parked events and lag are looked at for the metrics."""
+    """How often outbox, parked events and lag are looked at, for metrics and operators."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: readable on a terminal, JSON otherwise."""
     log_level: LogLevel = "INFO"
@@ -195,6 +195,11 @@ class Settings(BaseSettings):
         if not password:
             raise SettingWrong(f"{variable} is “{file}”: it is empty.")
         return password
+
+    @property
+    def silent_after_seconds(self) -> float:
+        """After which what was looked at, or what a replica said, is too old to be true."""
+        return 3 * self.figures_seconds + 5
 
     @property
     def local_keys(self) -> Path:

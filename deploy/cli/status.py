@@ -1,15 +1,23 @@
 """`aspire status`: what runs under this ASPIRE_HOME, and how it is."""
 
 import asyncio
+import json
+import sys
+from contextlib import nullcontext
+from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import httpx
 import typer
 from rich import box
+from rich.console import Group, RenderableType
+from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli.terminal import out, print_json, say
+from deploy.cli.flow import flow_table, replicas, troubles
+from deploy.cli.http import problem_in_words
+from deploy.cli.terminal import out, print_json, print_line, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 from deploy.embedded.instance import SERVICES
@@ -22,27 +30,59 @@ COLOURS: Final = {"ready": "green", "degraded": "yellow", "live": "green"}
 
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Go on until Ctrl-C; with --json a line each time.")
+    ] = False,
+    every: Annotated[
+        float, typer.Option(min=0.5, max=3600, help="With --watch: seconds between two looks.")
+    ] = 2,
 ) -> None:
-    """Show what runs in ASPIRE_HOME: addresses, processes, databases, readiness.
+    """Show what runs in ASPIRE_HOME and how it is, and how events flow between the services.
 
-    Services that run elsewhere are asked where ASPIRE_<SERVICE>_URL names them. The exit code is
-    0 where anything runs, ready or not, and 3 where nothing does.
+    Of each topic: who sends and who reads it, how many events a second, how many have not taken
+    effect yet and for how long, and what is parked or set aside.
+
+    Services that run elsewhere are asked where ASPIRE_<SERVICE>_URL names them. The flow needs a
+    token of the role operations: on this machine it is made, elsewhere it is ASPIRE_TOKEN. The exit
+    code is 0 where anything runs, ready or not, and 3 where nothing does.
 
     Examples:
 
       aspire status
 
+      aspire status --watch
+
       aspire status --json | jq -r .services.membership.address
     """
     platform = Platform.here()
     found = asyncio.run(look(platform))
-    if as_json:
-        print_json(found)
-    elif found["running"]:
-        _print(found)
     if not found["running"]:
+        if as_json:
+            print_json(found)
         say(f"Nothing runs in {platform.home}. `aspire up` starts it.")
         raise typer.Exit(NOTHING_RUNS)
+    if watch:
+        asyncio.run(_watch(every, as_json=as_json))
+    elif as_json:
+        print_json(found)
+    else:
+        out.print(picture(found), *_databases(found))
+
+
+async def _watch(every: float, *, as_json: bool) -> None:
+    """Shows it again and again: in one place where a person looks, else one after the other."""
+    seen = out.is_terminal and not as_json
+    with Live(console=out, screen=True, auto_refresh=False) if seen else nullcontext() as live:
+        while True:
+            found = await look(Platform.here())
+            if as_json:
+                print_line(json.dumps(found, ensure_ascii=False, default=str))
+            elif live is None:
+                out.print(picture(found))
+            else:
+                live.update(picture(found), refresh=True)
+            sys.stdout.flush()
+            await asyncio.sleep(every)
 
 
 async def look(platform: Platform) -> dict[str, Any]:
@@ -52,6 +92,7 @@ async def look(platform: Platform) -> dict[str, Any]:
     by_name = {service: found for service, found in zip(SERVICES, services, strict=True) if found}
     return {
         "home": str(platform.home),
+        "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "running": state is not None or bool(by_name),
         "pid": state.pid if state else None,
         "started_at": state.started_at.isoformat() if state else None,
@@ -103,43 +144,85 @@ async def _service(platform: Platform, service: str) -> dict[str, Any] | None:
         "log": str(child.log) if child else None,
         "database_url": database,
         "replicas": replicas,
-        **await _readiness(url),
+        **await _answers(platform, url),
     }
 
 
-async def _readiness(url: str) -> dict[str, Any]:
+async def _answers(platform: Platform, url: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(
+        base_url=url, timeout=SECONDS_TO_ANSWER, trust_env=False
+    ) as client:
+        readiness, flow = await asyncio.gather(_readiness(client), _flow(platform, client))
+    return {**readiness, **flow}
+
+
+async def _readiness(client: httpx.AsyncClient) -> dict[str, Any]:
     try:
-        async with httpx.AsyncClient(timeout=SECONDS_TO_ANSWER, trust_env=False) as client:
-            answer = (await client.get(f"{url}/health/ready")).json()
+        answer = (await client.get("/health/ready")).json()
         return {"status": str(answer["status"]), "parts": answer["parts"]}
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
         return {"status": "not ready", "parts": {}, "detail": f"no answer ({error!r})"}
 
 
-def _print(found: dict[str, Any]) -> None:
-    out.print(Text(f"Aspire in {found['home']}", style="bold"), soft_wrap=True)
+async def _flow(platform: Platform, client: httpx.AsyncClient) -> dict[str, Any]:
+    """The service's flow, and otherwise why it is not known, unless readiness says that."""
+    try:
+        token = platform.token(None, "operations")
+        answer = await client.get("/operations/flow", headers={"Authorization": f"Bearer {token}"})
+        if answer.is_success:
+            return {"flow": answer.json()}
+        return {"flow": None, "flow_unknown": problem_in_words(answer)}
+    except CannotDo as refused:
+        return {"flow": None, "flow_unknown": str(refused)}
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+        return {"flow": None}
+
+
+def picture(found: dict[str, Any]) -> Group:
+    """What runs and how events flow, for a person."""
+    services = found["services"]
+    flows = {name: service["flow"] for name, service in services.items()}
+    when = f"{datetime.fromisoformat(found['at']).astimezone():%H:%M:%S}"
+    title = Text.assemble((f"Aspire in {found['home']}", "bold"), (f"  {when}", "dim"))
+    title.overflow = "fold"
+    parts: list[RenderableType] = [title, _processes(found, flows)]
+    if any(flows.values()):
+        parts.append(flow_table(flows))
+    unknown = [(n, s["flow_unknown"]) for n, s in services.items() if s.get("flow_unknown")]
+    whys = (*troubles(flows), *(f"{name}: no flow: {why}" for name, why in unknown))
+    return Group(*parts, *(Text(f"✗ {why}", style="red") for why in whys))
+
+
+def _processes(found: dict[str, Any], flows: dict[str, Any]) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("what", style="bold")
     table.add_column("where", overflow="fold")
     table.add_column("process", justify="right")
+    table.add_column("replicas", justify="right")
     table.add_column("how it is", overflow="fold")
     for name in ("postgres", "kafka", "zipkin"):
         if server := found[name]:
             how = {True: "ready", False: "not ready", None: "given"}[server["ready"]]
-            table.add_row(name, server["address"], str(server["pid"] or "–"), _how(how))
+            table.add_row(name, server["address"], str(server["pid"] or "–"), "", _how(how))
     for name, service in found["services"].items():
         table.add_row(
-            name, service["address"], str(service["pid"] or "–"), _how(service["status"], service)
+            name,
+            service["address"],
+            str(service["pid"] or "–"),
+            replicas(flows[name]),
+            _how(service["status"], service),
         )
-    out.print(table)
+    return table
+
+
+def _databases(found: dict[str, Any]) -> list[Table]:
     databases = Table(box=box.SIMPLE_HEAD)
     databases.add_column("database", style="bold")
     databases.add_column("URL", overflow="fold")
     for name, service in found["services"].items():
         if service["database_url"]:
             databases.add_row(name, Text(service["database_url"]))
-    if databases.row_count:
-        out.print(databases)
+    return [databases] if databases.row_count else []
 
 
 def _how(status: str, service: dict[str, Any] | None = None) -> Text:

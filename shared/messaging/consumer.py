@@ -56,7 +56,8 @@ class Consumer:
 
     `trouble` says in words why events do not take effect just now, or is None. `alarms` are
     things that an operator should know although the consumer works. `passed_over` counts events
-    of types that this release does not know.
+    of types that this release does not know. `taken` counts records by topic, and `ages` tells how
+    old a topic's last events were when they took effect, in seconds.
     """
 
     def __init__(
@@ -75,6 +76,8 @@ class Consumer:
         self.alarms: list[str] = []
         self.passed_over: Counter[str] = Counter()
         self.lag = Lag()
+        self.taken: Counter[str] = Counter()
+        self.ages: dict[str, float] = {}
         self._service = service
         self._effects = effects
         self._pool = pool
@@ -285,7 +288,9 @@ class Consumer:
                 self._readable,
             )
             spans.of(outcome.applied)
-        meters.took(self._service, records, outcome, time.monotonic() - begun)
+        seconds = time.monotonic() - begun
+        self.ages |= meters.took(self._service, records, outcome, seconds)
+        self.taken.update(record.topic for record in records)
         return outcome
 
     async def _done(self, outcome: Outcome) -> None:

@@ -1,14 +1,19 @@
 """What is looked at rather than counted: outbox, parked, set aside, stops, lag, connections.
 
 Database and Kafka are looked at now and then by each replica, and who reads the metrics waits for
-neither; while one is away its figures are soon missing.
+neither; while one is away its figures are soon missing. A replica also tells the database what it
+sees, so that any of them can answer for all.
 """
 
 import asyncio
 import logging
+import os
+import socket
 import time
 from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import uuid4
 from weakref import WeakSet
 
 import asyncpg
@@ -16,11 +21,13 @@ from opentelemetry import metrics
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from shared.database import POOL
+from shared.messaging import replicas
 from shared.messaging.connections import acquire
 from shared.messaging.consumer import Consumer
 from shared.messaging.figures import Figures, read
 from shared.messaging.meters import GROUP, TOPIC, group
 from shared.messaging.relay import Relay
+from shared.messaging.replicas import Pace, Says
 from shared.messaging.stops import PARTS
 from shared.settings import Settings
 from shared.telemetry import untraced
@@ -28,6 +35,7 @@ from shared.telemetry import untraced
 log = logging.getLogger(__name__)
 
 WITHIN_SECONDS: Final = 5
+LEAVING_SECONDS: Final = 1
 PART: Final = "aspire.part"
 ALARM: Final = "aspire.alarm"
 
@@ -45,6 +53,7 @@ class Gauges:
         *,
         serves: bool,
         publishes: bool,
+        parts: Sequence[str],
         settings: Settings,
     ) -> None:
         """`topics` are those that it consumes, `pools` its connections by their use; it `serves`
@@ -59,19 +68,30 @@ class Gauges:
         self._settings = settings
         self._figures: Figures | None = None
         self._read_at = 0.0
+        self._replica_id = uuid4()
+        self._said = Says(
+            host=socket.gethostname(), pid=os.getpid(), started_at=datetime.now(UTC),
+            parts=list(parts),
+        )  # fmt: skip
+        self._sending, self._taking = Pace(), Pace()
         _all.add(self)
 
     @property
     def figures(self) -> Figures | None:
         """Those that were read last; None where that is too long ago to be true."""
         age = time.monotonic() - self._read_at
-        return self._figures if age < 3 * self._settings.figures_seconds + WITHIN_SECONDS else None
+        return self._figures if age < self._settings.silent_after_seconds else None
 
     async def run(self, pool: asyncpg.Pool) -> None:
         """Looks until cancelled."""
         while True:
             await asyncio.gather(self._within(self._read(pool)), self._within(self._measure()))
+            await self._within(self._tell(pool))
             await asyncio.sleep(self._settings.figures_seconds)
+
+    async def leave(self, pool: asyncpg.Pool) -> None:
+        """This replica ends in order."""
+        await self._within(self._gone(pool), LEAVING_SECONDS)
 
     async def _read(self, pool: asyncpg.Pool) -> None:
         with untraced():
@@ -83,9 +103,39 @@ class Gauges:
         if self.consumer:
             await self.consumer.measure_lag()
 
-    async def _within(self, looking: Coroutine[None, None, None]) -> None:
+    async def _tell(self, pool: asyncpg.Pool) -> None:
+        with untraced():
+            async with acquire(pool) as connection:
+                await replicas.tell(connection, self._replica_id, self._now())
+
+    async def _gone(self, pool: asyncpg.Pool) -> None:
+        with untraced():
+            async with acquire(pool) as connection:
+                await replicas.leave(connection, self._replica_id)
+
+    def _now(self) -> Says:
+        said: dict[str, Any] = {"troubles": self._troubles()}
+        if self.relay:
+            said |= {"sent": self._sending.of(self.relay.sent)}
+        if consumer := self.consumer:
+            said |= {
+                "taken": self._taking.of(consumer.taken),
+                "age": dict(consumer.ages),
+                "partitions": dict(consumer.lag.partitions),
+                "lag": dict(consumer.lag.events),
+                "lag_seconds": dict(consumer.lag.seconds),
+            }
+        return self._said.model_copy(update=said)
+
+    def _troubles(self) -> dict[str, str]:
+        workers = (("relay", self.relay), ("consumer", self.consumer))
+        return {part: worker.trouble for part, worker in workers if worker and worker.trouble}
+
+    async def _within(
+        self, looking: Coroutine[None, None, None], seconds: float = WITHIN_SECONDS
+    ) -> None:
         try:
-            async with asyncio.timeout(WITHIN_SECONDS):
+            async with asyncio.timeout(seconds):
                 await looking
         except Exception as error:  # a figure is never worth a failure
             log.debug("No figures: %s", type(error).__name__)

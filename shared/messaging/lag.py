@@ -1,6 +1,7 @@
 """How far a replica is behind, in events and in seconds, in the topics of its partitions."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -11,7 +12,7 @@ Ends = Mapping[TopicPartition, int]
 
 
 class Lag:
-    """`events` and `seconds` are as they were measured last, by topic.
+    """`events`, `seconds` and `partitions`, the number of them, are as measured last, by topic.
 
     An event is behind until it has taken effect here. The seconds are the age of the oldest event
     that has not, as Kafka's timestamps tell it: those are the times at which events were recorded.
@@ -20,6 +21,7 @@ class Lag:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self.events: Mapping[str, int] = {}
         self.seconds: Mapping[str, float] = {}
+        self.partitions: Mapping[str, int] = {}
         self._clock = clock
         self._at_work = False
         self._first: dict[str, int] = {}
@@ -53,6 +55,7 @@ class Lag:
         except BaseException:
             self.events, self.seconds = {}, {}
             raise
+        self.partitions = Counter(names[of.topic] for of in assigned)
         behind: dict[str, int] = dict.fromkeys((of.topic for of in assigned), 0)
         longer: set[str] = set()
         for of in assigned:

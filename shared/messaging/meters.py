@@ -86,16 +86,23 @@ def group(service: str) -> str:
     return f"aspire.{service}"
 
 
-def took(service: str, records: Sequence[Record], outcome: Outcome, seconds: float) -> None:
-    """A batch has been taken, in so many seconds."""
+def took(
+    service: str, records: Sequence[Record], outcome: Outcome, seconds: float
+) -> dict[str, float]:
+    """A batch has been taken, in so many seconds; answers how old the oldest event of each topic
+    was when it took effect, in seconds."""
     of = {GROUP: group(service)}
     _processing.record(seconds, _PROCESS | of)
     _taken_at_once.record(len(records), of)
     for topic, count in Counter(map(_topic_of, records)).items():
         _consumed.add(count, _PROCESS | of | {TOPIC: topic})
-    for topic, oldest in _oldest(outcome).items():
-        age = (datetime.now(UTC) - oldest).total_seconds()
-        _age.record(max(0.0, age), of | {TOPIC: topic})
+    now = datetime.now(UTC)
+    ages = {
+        topic: max(0.0, (now - oldest).total_seconds())
+        for topic, oldest in _oldest(outcome).items()
+    }
+    for topic, age in ages.items():
+        _age.record(age, of | {TOPIC: topic})
     for name, count in (
         ("applied", len(outcome.applied)),
         ("without_effect", outcome.without_effect),
@@ -105,6 +112,7 @@ def took(service: str, records: Sequence[Record], outcome: Outcome, seconds: flo
     ):
         if count:
             _outcomes.add(count, of | {OUTCOME: name})
+    return ages
 
 
 def rebalanced(service: str) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from uuid import UUID, uuid4
@@ -41,8 +42,8 @@ class Relay:
     """One relay of a service. Several may run: each takes shards that no other has locked.
 
     `wake()` after a commit sends at once; otherwise the outbox is polled. `trouble` says why
-    nothing is being sent, in words, or is None. A relay that is `refilling` a Kafka that has lost
-    something sends although the others have stopped for that.
+    nothing is being sent, in words, or is None. `sent` counts events by topic. A relay that is
+    `refilling` a Kafka that has lost something sends although the others have stopped for that.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Relay:
         refilling: bool = False,
     ) -> None:
         self.trouble: str | None = "the journal has not been compared with the topics yet"
+        self.sent: Counter[str] = Counter()
         self._service = service
         self._refilling = refilling
         self._stopped_by = (API,) if refilling else (API, RELAY)
@@ -185,6 +187,7 @@ class Relay:
                 acknowledged, failure = await self._producers.send(rows)
                 tracing.sent(acknowledged.events, begun)
                 meters.sent(rows, acknowledged.events, failure, begun)
+                self.sent.update(event.topic for event in acknowledged.events)
                 await faults.reach("after_send_before_delete")
                 self._watch(acknowledged, newest)
                 await self._forget(connection, shards, acknowledged)

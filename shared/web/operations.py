@@ -1,18 +1,20 @@
-"""What operators do in a service over HTTP: parked records, and stops that it has made by itself.
+"""What operators see and do in a service over HTTP: the flow of events, parked records, and stops
+that it has made by itself.
 
-The same as `aspire parked` and `aspire resume`, in every service; each act is kept with the subject
-of the token.
+The same as `aspire status`, `parked` and `resume`, in every service; each act is kept with the
+subject of the token.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Final
 
 import asyncpg
-from fastapi import APIRouter, Depends, Path, Query
+from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import BaseModel, Field
 
-from shared.messaging import Effects, checkpoints, journal, parking, stops
+from shared.messaging import Effects, checkpoints, flow, journal, parking, stops
+from shared.messaging.flow import Flow
 from shared.messaging.inbox import Overtaken
 from shared.messaging.parking import NotFirst, NothingParked, Parked
 from shared.messaging.stops import Stop
@@ -77,9 +79,25 @@ class Resumed(BaseModel):
 def operations_router(effects: Effects) -> APIRouter:
     """The routes under `/operations`, for the role `operations`; `effects` are the service's."""
     router = APIRouter(prefix="/operations", tags=["operations"], route_class=CommandRoute)
+    _add_flow(router, [topic.name for topic in effects.topics])
     _add_parked(router, effects)
     _add_stops(router)
     return router
+
+
+def _add_flow(router: APIRouter, reads: Sequence[str]) -> None:
+    @router.get("/flow", summary="How events flow through the service just now, over all replicas")
+    async def show_flow(read: Read, _: Operator, context: Served, response: Response) -> Flow:
+        """Each replica tells its database what it sees every `ASPIRE_FIGURES_SECONDS`; outbox,
+        parked, set aside, stops and alarms are as the database has them now."""
+        response.headers["Cache-Control"] = "no-store"
+        return await flow.flow(
+            read,
+            context.service,
+            reads,
+            early_alarm_seconds=context.settings.early_alarm_seconds,
+            silent_after_seconds=context.settings.silent_after_seconds,
+        )
 
 
 def _add_parked(router: APIRouter, effects: Effects) -> None:

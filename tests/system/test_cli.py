@@ -82,6 +82,7 @@ def test_status_knows_every_process_and_database(aspire: Aspire) -> None:
     assert status["running"] is True
     for name, service in status["services"].items():
         assert service["status"] == "ready"
+        assert [each["pid"] for each in service["flow"]["replicas"]] == [service["pid"]]
         assert psutil.pid_exists(service["pid"])
         assert f"//{name}:***@127.0.0.1:" in service["database_url"]
         assert service["database_url"].endswith(f"/{name}")

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -13,9 +14,10 @@ from fastapi.routing import APIRoute
 from shared.clock import SystemClock
 from shared.database import create_pool
 from shared.events.membership import PersonProfile
-from shared.messaging import checkpoints, stops
+from shared.messaging import checkpoints, replicas, stops
 from shared.messaging.audit import ACTS, Wanted, changes
 from shared.messaging.connections import acquire
+from shared.messaging.replicas import Says
 from shared.service import SERVICES, load
 from shared.settings import Settings
 from shared.web import ROLES, Authenticator, Context, LocalIssuer, create_app
@@ -180,6 +182,38 @@ async def test_stops_are_shown_and_ended_with_a_reason(operations: Operations) -
     standing = await operations.post("/operations/resume", BECAUSE)
     assert (standing.status_code, "the database is older" in standing.text) == (409, True)
     assert ("resumed", "ada", "sent by a test") in await operations.acts()
+
+
+async def test_the_flow_is_of_all_replicas_that_have_said_something(
+    operations: Operations,
+) -> None:
+    kernel, topic = operations.kernel, "aspire.membership"
+    await kernel.take(Stream().next("poison"))
+    ids = [uuid4() for _ in range(3)]
+    async with acquire(kernel.pool) as connection:
+        for number, replica_id in enumerate(ids):
+            says = Says(
+                host="here", pid=number, started_at=datetime.now(UTC), parts=["consumer"],
+                taken={topic: 2.5}, lag={topic: 10}, lag_seconds={topic: 1.5 * number},
+                partitions={topic: 12}, sent={"aspire.cpd": 4},
+            )  # fmt: skip
+            await replicas.tell(connection, replica_id, says)
+        await connection.execute(
+            "UPDATE replica SET told_at = told_at - interval '50 s' WHERE replica_id = $1", ids[2]
+        )
+    found = (await operations.get("/operations/flow")).json()
+    assert [(each["pid"], each["well"]) for each in found["replicas"]] == [
+        (0, True), (1, True), (2, False),
+    ]  # fmt: skip
+    assert found["writes"] == [{"topic": "aspire.cpd", "rate": 8.0}]
+    membership, people = found["reads"]
+    assert (membership["rate"], membership["partitions"], membership["lag"]) == (5.0, 24, 20)
+    assert (membership["lag_seconds"], membership["age"], membership["parked"]) == (1.5, None, 1)
+    assert (people["topic"], people["lag"], people["parked"]) == ("aspire.people", None, 0)
+    async with acquire(kernel.pool) as connection:
+        await replicas.leave(connection, ids[0])
+    gone = (await operations.get("/operations/flow")).json()["replicas"]
+    assert [each["pid"] for each in gone] == [1, 2]
 
 
 async def test_every_service_has_them_for_operators_alone(operations: Operations) -> None:
