@@ -6,6 +6,7 @@ from rich.text import Text
 
 from deploy.cli.terminal import out
 from deploy.embedded.instance import Instance
+from deploy.embedded.replicas import replicas_among
 from shared.web import LocalIssuer
 
 
@@ -22,8 +23,9 @@ def print_addresses(instance: Instance) -> None:
     table.add_column("where", overflow="fold")
     addresses = instance.addresses()
     for service in instance.services:
-        address = addresses.get(service, "")
-        table.add_row(service, Text(address, style=f"cyan link {address}/openapi.json"))
+        for name in replicas_among(addresses, service):
+            address = addresses[name]
+            table.add_row(name, Text(address, style=f"cyan link {address}/openapi.json"))
     table.add_row("kafka", Text(instance.kafka, style="cyan"))
     table.add_row("postgres", Text(addresses.get("postgres", "as given"), style="cyan"))
     if zipkin := addresses.get("zipkin"):

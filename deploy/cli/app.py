@@ -29,6 +29,7 @@ COMMANDS: Final = {
     "demo": ("demo", RUNNING),
     "up": ("up", RUNNING),
     "status": ("status", RUNNING),
+    "scale": ("scale", RUNNING),
     "down": ("down", RUNNING),
     "report": ("report", ASKING),
     "import-schools": ("schools", ASKING),

@@ -1,7 +1,7 @@
 """Starts the platform in an instance: servers, databases, topics, keys, services."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ import asyncpg
 
 from deploy.cli.trouble import CannotDo
 from deploy.embedded.instance import SERVICES, Instance
+from deploy.embedded.replicas import want
 from shared import database
 from shared.messaging import cluster
 from shared.settings import Settings
@@ -23,8 +24,9 @@ def settings_of(home: Path, kafka: str) -> Settings:
     return Settings(home=home, kafka=kafka)
 
 
-async def start(instance: Instance, say: Say) -> None:
-    """Start everything, in the order in which it needs each other.
+async def start(instance: Instance, say: Say, replicas: Mapping[str, int] | None = None) -> None:
+    """Start everything, in the order in which it needs each other; of a service as many `replicas`
+    as are named there, else one.
 
     Raises what Instance raises, and CannotDo where a database refuses us.
     """
@@ -41,7 +43,16 @@ async def start(instance: Instance, say: Say) -> None:
         *(migrate_database(instance.database_url(name), name) for name in instance.services),
     )
     say("Starting the services.")
-    await together(*(instance.start_service(name) for name in instance.services))
+    counts = {name: (replicas or {}).get(name, 1) for name in instance.services}
+    for name, count in counts.items():
+        want(instance.home, name, count)
+    await together(
+        *(
+            instance.start_service(name, number)
+            for name, count in counts.items()
+            for number in range(1, count + 1)
+        )
+    )
 
 
 async def until_answered(

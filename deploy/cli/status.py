@@ -21,6 +21,7 @@ from deploy.cli.terminal import out, print_json, print_line, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 from deploy.embedded.instance import SERVICES
+from deploy.embedded.replicas import replicas_among
 from shared.settings import without_password
 
 NOTHING_RUNS: Final = 3
@@ -133,18 +134,24 @@ async def _service(platform: Platform, service: str) -> dict[str, Any] | None:
         database: str | None = without_password(platform.database_url(service))
     except CannotDo:
         database = None
-    replicas = [
-        {"name": each.name, "address": each.address, "pid": each.pid}
-        for each in (platform.state.children if platform.state else ())
-        if each.kind == "service" and each.name.split("-")[0] == service
-    ]
+    children = {each.name: each for each in (platform.state.children if platform.state else ())}
+    replicas = [children[name] for name in replicas_among(children, service)]
+    addresses = [str(each.address) for each in replicas if each.address != url]
+    answers, *others = await asyncio.gather(
+        _answers(platform, url), *(_readiness_at(address) for address in addresses)
+    )
+    of_first = {"status": answers["status"], "parts": answers["parts"]}
+    how = dict(zip([url, *addresses], [of_first, *others], strict=True))
     return {
         "address": url,
         "pid": child.pid if child else None,
         "log": str(child.log) if child else None,
         "database_url": database,
-        "replicas": replicas,
-        **await _answers(platform, url),
+        "replicas": [
+            {"name": each.name, "address": each.address, "pid": each.pid} | how[str(each.address)]
+            for each in replicas
+        ],
+        **answers,
     }
 
 
@@ -154,6 +161,13 @@ async def _answers(platform: Platform, url: str) -> dict[str, Any]:
     ) as client:
         readiness, flow = await asyncio.gather(_readiness(client), _flow(platform, client))
     return {**readiness, **flow}
+
+
+async def _readiness_at(url: str) -> dict[str, Any]:
+    async with httpx.AsyncClient(
+        base_url=url, timeout=SECONDS_TO_ANSWER, trust_env=False
+    ) as client:
+        return await _readiness(client)
 
 
 async def _readiness(client: httpx.AsyncClient) -> dict[str, Any]:
@@ -205,13 +219,12 @@ def _processes(found: dict[str, Any], flows: dict[str, Any]) -> Table:
             how = {True: "ready", False: "not ready", None: "given"}[server["ready"]]
             table.add_row(name, server["address"], str(server["pid"] or "–"), "", _how(how))
     for name, service in found["services"].items():
-        table.add_row(
-            name,
-            service["address"],
-            str(service["pid"] or "–"),
-            replicas(flows[name]),
-            _how(service["status"], service),
-        )
+        row = name, service["address"], str(service["pid"] or "–"), replicas(flows[name])
+        table.add_row(*row, _how(service["status"], service))
+        for each in service["replicas"]:
+            if each["address"] != service["address"]:
+                row = each["name"], each["address"], str(each["pid"]), ""
+                table.add_row(*row, _how(each["status"], each))
     return table
 
 

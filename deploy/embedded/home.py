@@ -93,6 +93,10 @@ class Ports:
             write_atomically(self._file, json.dumps(self._remembered, indent=2) + "\n")
         return port
 
+    def give_back(self, port: int) -> None:
+        """Nobody listens on it any more; whose name it was given for gets it again."""
+        self._given.discard(port)
+
     def _wanted(self, variable: str, wanted: str) -> int:
         if not wanted.isdecimal() or not 0 < int(wanted) < 65536:
             raise PortTaken(f"{variable} is {wanted!r}; a port is a number from 1 to 65535.")

@@ -5,16 +5,15 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Final, Self
 
-import httpx
-
 from deploy.embedded import home as homes
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.postgres import Postgres
+from deploy.embedded.replicas import Replicas, wanted
 from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
@@ -22,12 +21,6 @@ from deploy.embedded.zipkin import Zipkin, elsewhere
 from shared.settings import checked_database_url
 
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
-SECONDS_TO_READY: Final = 60.0
-FIRST_BACKOFF_SECONDS: Final = 0.5
-LONGEST_BACKOFF_SECONDS: Final = 10.0
-STEADY_SECONDS: Final = 30.0
-"""A replica that ran this long before it died starts with the shortest backoff again."""
-
 Command = Callable[[str, str | None], Sequence[str]]
 """The command that runs a service: of its name and its part (None: all parts)."""
 
@@ -36,26 +29,6 @@ def run_command(service: str, part: str | None) -> Sequence[str]:
     """`aspire run`, by the Python that we run on."""
     chosen = [] if part is None else ["--part", part]
     return [sys.executable, "-m", "deploy.cli", "run", service, *chosen]
-
-
-@dataclass
-class Replica:
-    """A process of a service, which is started again when it dies."""
-
-    service: str
-    part: str | None
-    name: str
-    port: int
-    child: Child
-    started: float
-    backoff: float = FIRST_BACKOFF_SECONDS
-    restart: asyncio.Task[None] | None = None
-    restarts: int = 0
-
-    @property
-    def address(self) -> str:
-        """Where its HTTP is."""
-        return f"http://127.0.0.1:{self.port}"
 
 
 class Instance:
@@ -90,7 +63,8 @@ class Instance:
         self._say = say
         self._ports = homes.Ports(self.home / "run" / "ports.json", settings)
         self._servers: list[Child] = []
-        self._replicas: dict[str, Replica] = {}
+        self._replicas: Replicas | None = None
+        self._following: list[asyncio.Task[None]] = []
         self._kafka = settings.get("ASPIRE_KAFKA") or None
         self._urls = {
             service: checked_database_url(variable, url)
@@ -112,6 +86,9 @@ class Instance:
         if old is not None:
             await asyncio.to_thread(old.end_leftovers)
         self._supervisor = Supervisor(self.home / "log", on_change=self._write_state)
+        self._replicas = Replicas(
+            self._supervisor, self._ports, self._spawn, self._ready_path, self._say
+        )
         self._state = InstanceState.of_this_process(self.home, self._supervisor.watchdog.pid)
         self._state.write()
         self._monitor = asyncio.create_task(self._watch())
@@ -145,7 +122,7 @@ class Instance:
         servers = {child.name: child.address for child in self._servers if child.address}
         if self._zipkin is not None:
             servers["zipkin"] = self._zipkin.address
-        return servers | {name: replica.address for name, replica in self._replicas.items()}
+        return servers | (self._replicas.addresses if self._replicas is not None else {})
 
     async def start_servers(self) -> None:
         """Start what was not given: Kafka, and PostgreSQL with a database for every service.
@@ -170,16 +147,7 @@ class Instance:
 
         If it dies before it is ready this raises ChildDied; if later, it is started again.
         """
-        name = "-".join([service, *([part] if part else []), *([str(replica)] * (replica > 1))])
-        if name in self._replicas:
-            raise ValueError(f"{name} has been started already; give it another replica number.")
-        port = self._ports.choose(name)
-        child = self._spawn(service, part, name, port)
-        now = asyncio.get_running_loop().time()
-        started = Replica(service, part, name, port, child, now)
-        await self._until_ready(started)
-        self._replicas[name] = started
-        return started.address
+        return await self._services().start(service, replica, part)
 
     def stop_on_signals(self) -> None:
         """From now on SIGINT, SIGTERM and SIGHUP ask to stop."""
@@ -196,9 +164,20 @@ class Instance:
         await self._running().tick(seconds)
 
     async def wait(self) -> None:
-        """Until we are asked to stop. Raises ChildDied when a server dies, with its last lines."""
-        if self._monitor is not None:
-            await asyncio.shield(self._monitor)
+        """Until we are asked to stop; meanwhile as many replicas run as `replicas.want` says.
+
+        Raises ChildDied when a server dies, with its last lines.
+        """
+        if self._monitor is None:
+            return
+        if not self._following:
+            self._following = [
+                asyncio.create_task(
+                    self._services().follow(service, partial(wanted, self.home, service))
+                )
+                for service in self.services
+            ]
+        await asyncio.shield(self._monitor)
 
     async def stop(self) -> None:
         """End everything within 10 seconds, services before servers; the data stay."""
@@ -206,9 +185,11 @@ class Instance:
             return
         supervisor = self._supervisor
         supervisor.stopping.set()
-        restarts = [replica.restart for replica in self._replicas.values() if replica.restart]
-        tasks = [task for task in (self._monitor, self._keeping, *restarts) if task is not None]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for each in self._following:
+            each.cancel()
+        tasks = [self._monitor, self._keeping, *self._following]
+        await asyncio.gather(*filter(None, tasks), return_exceptions=True)
+        await self._services().close()
         await supervisor.close()
         self._supervisor = None
         if self._state is not None:
@@ -270,7 +251,7 @@ class Instance:
             self._say(f"Traces are not kept, all else goes on: Zipkin does not run ({reason}).")
             await zipkin.stop()
 
-    def _spawn(self, service: str, part: str | None, name: str, port: int) -> Child:
+    def _spawn(self, name: str, service: str, part: str | None, port: int) -> Child:
         others = {f"ASPIRE_{other.upper()}_DATABASE_URL" for other in self.services}
         environment = {"ASPIRE_FIGURES_SECONDS": "2"}  # a person looks on
         environment |= self._zipkin.exporting if self._zipkin is not None else {}
@@ -285,20 +266,6 @@ class Instance:
         child.address = f"http://127.0.0.1:{port}"
         return child
 
-    async def _until_ready(self, replica: Replica) -> None:
-        async with httpx.AsyncClient(base_url=replica.address, trust_env=False) as client:
-
-            async def ready() -> bool:
-                if self._ready_path is None:
-                    return True
-                try:
-                    answer = await client.get(self._ready_path)
-                except httpx.HTTPError:
-                    return False
-                return answer.is_success
-
-            await self._running().until_ready(replica.child, ready, SECONDS_TO_READY)
-
     async def _watch(self) -> None:
         """Until asked to stop: start dead replicas again, raise when a server is dead."""
         supervisor = self._running()
@@ -308,33 +275,18 @@ class Instance:
                 for server in self._servers:
                     if not server.alive:
                         raise ChildDied(server.obituary())
-                for replica in self._replicas.values():
-                    idle = replica.restart is None or replica.restart.done()
-                    if idle and not replica.child.alive:
-                        replica.restart = asyncio.create_task(self._restart(replica))
+                self._services().start_the_dead_again()
+                for following in self._following:
+                    if following.done():
+                        following.result()  # raises the fault that ended it
                 await supervisor.tick(0.1)
         except Stopped:
             return
 
-    async def _restart(self, replica: Replica) -> None:
-        supervisor = self._running()
-        now = asyncio.get_running_loop().time
-        if now() - replica.started > STEADY_SECONDS:
-            replica.backoff = FIRST_BACKOFF_SECONDS
-        self._say(f"{replica.child.obituary()}\nIt starts again in {replica.backoff:g} s.")
-        try:
-            await supervisor.end([replica.child])
-            await supervisor.tick(replica.backoff)
-        except Stopped:
-            return
-        replica.backoff = min(2 * replica.backoff, LONGEST_BACKOFF_SECONDS)
-        replica.started = now()
-        replica.restarts += 1
-        try:
-            replica.child = self._spawn(replica.service, replica.part, replica.name, replica.port)
-            await self._until_ready(replica)
-        except (Stopped, Trouble):
-            return  # if it is dead, _watch sees it; if it is slow, its readiness says so
+    def _services(self) -> Replicas:
+        if self._replicas is None:
+            raise RuntimeError("The instance does not run; enter it with `async with` first.")
+        return self._replicas
 
     def _running(self) -> Supervisor:
         if self._supervisor is None:

@@ -27,7 +27,7 @@ SETTINGS: Final = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "password_encryption": "scram-sha-256",
-    "max_connections": "200",
+    "max_connections": "500",  # each replica of a service takes 14 where it is busy
     "shared_buffers": "256MB",
     "TimeZone": "UTC",
     "log_timezone": "UTC",

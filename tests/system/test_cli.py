@@ -17,6 +17,7 @@ import pytest
 
 from deploy.demo.register import write_register
 from tests.system.commands import Aspire, run_sql, send_hostile
+from tests.system.scaling import SECONDS, Networks, applied, replicas
 
 SECONDS_TO_START = 100.0
 SECONDS_TO_STOP = 10.0
@@ -367,6 +368,35 @@ def test_operators_acts_are_in_the_audit_trail_with_their_reasons(aspire: Aspire
     assert resumed["actor"].startswith("operator:")
     assert (resumed["part"], resumed["because"]) == ("consumer", "it is there")
     assert "cpd consumer resumed  by operator:" in aspire(*asked).stdout
+
+
+@pytest.mark.usefixtures("up")
+def test_replicas_share_the_events_and_each_has_one_effect(aspire: Aspire) -> None:
+    [(_, first)] = replicas(aspire, "reporting").items()
+    before, networks = applied(first), Networks(aspire)
+    done = aspire("scale", "reporting", "2")
+    assert done.returncode == 0
+    assert "reporting-2" in done.stdout
+    assert "2 are wanted" in done.stderr
+    running = replicas(aspire, "reporting")
+    assert running.pop("reporting") == first
+    second = running.pop("reporting-2")
+    deadline = time.monotonic() + SECONDS
+    while not (applied(second) and applied(first) > before):
+        assert time.monotonic() < deadline, "one of them has all partitions"
+        networks.establish()
+    networks.until_each_has_its_effect()
+    of_second = applied(second)
+    assert applied(first) - before + of_second == len(networks.ids)
+
+    [_, unwanted] = aspire.json("scale", "reporting", "2")
+    [only] = aspire.json("scale", "reporting", "1")
+    assert not psutil.pid_exists(unwanted["pid"])
+    assert only["address"] == first
+    assert list(replicas(aspire, "reporting")) == ["reporting"]
+    networks.establish()
+    networks.until_each_has_its_effect()
+    assert applied(first) - before + of_second == len(networks.ids)
 
 
 def test_down_ends_everything_within_ten_seconds(aspire: Aspire, up: subprocess.Popen[str]) -> None:

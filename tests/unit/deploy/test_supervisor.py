@@ -1,5 +1,6 @@
 """Children are started, waited for and ended, also those that would rather not end."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -13,6 +14,7 @@ import pytest
 from deploy.embedded.instance import Instance
 from deploy.embedded.jars import ZIPKIN
 from deploy.embedded.processes import Identity, wait_until
+from deploy.embedded.replicas import want
 from deploy.embedded.state import InstanceState
 from deploy.embedded.supervisor import Child, Supervisor
 from deploy.embedded.trouble import ChildDied, NotReady
@@ -212,6 +214,53 @@ async def test_a_replica_that_dies_is_started_again(tmp_path: Path) -> None:
             await running.pause(0.05)
         assert running.addresses()["cpd-consumer-2"] == address
     assert any("cpd-consumer-2 ended by SIGKILL" in line for line in said)
+
+
+async def test_as_many_replicas_run_as_are_wanted(tmp_path: Path) -> None:
+    async with instance(tmp_path, WEB) as running:
+        await running.start_servers()
+        address = await running.start_service("cpd")
+        waiting = asyncio.create_task(running.wait())
+
+        async def until_running(*names: str) -> None:
+            while set(running.addresses()) != set(names):
+                await running.pause(0.05)
+
+        want(tmp_path, "membership", 2)
+        want(tmp_path, "cpd", 3)
+        await until_running("cpd", "cpd-2", "cpd-3")
+        third = Identity(pid_of(tmp_path, "cpd-3"), 0)
+        addresses = running.addresses()
+        want(tmp_path, "cpd", 1)
+        await until_running("cpd")
+        while pid_of(tmp_path, "cpd-3"):
+            await running.pause(0.05)
+        assert not third.alive()
+        want(tmp_path, "cpd", 2)
+        await until_running("cpd", "cpd-2")
+        assert running.addresses() == {"cpd": address, "cpd-2": addresses["cpd-2"]}
+    await waiting
+
+
+async def test_a_replica_that_cannot_start_is_told_and_tried_until_it_is_unwanted(
+    tmp_path: Path,
+) -> None:
+    once = "import os; os.close(os.open('begun', os.O_CREAT | os.O_EXCL))" + WEB
+    said: list[str] = []
+    async with instance(
+        tmp_path, once.replace("begun", str(tmp_path / "begun")), say=said.append
+    ) as running:
+        await running.start_servers()
+        await running.start_service("cpd")
+        waiting = asyncio.create_task(running.wait())
+        want(tmp_path, "cpd", 2)
+        while not said:
+            await running.pause(0.05)
+        assert set(running.addresses()) == {"cpd"}
+        assert pid_of(tmp_path, "cpd-2") == 0
+        assert not waiting.done()
+    assert "cpd-2 ended with 1" in said[0]
+    assert "It is tried again in 10 s." in said[0]
 
 
 async def test_a_service_that_dies_before_it_is_ready_is_reported(tmp_path: Path) -> None:
