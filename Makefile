@@ -10,7 +10,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 	$(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test model lint format types chaos bench docs lock clean
+.PHONY: help install demo up test model lint format types chaos bench scale docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -48,6 +48,9 @@ chaos: $(INSTALLED) ## kill processes under load, then look for differences (KIL
 
 bench: $(INSTALLED) ## measure beside references, in ten minutes (RUNS=5, EVENTS=120000, GROWTH=1000000, ONLY=relay)
 	$(BIN)/python -m benchmarks $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(GROWTH),--growth $(GROWTH)) $(addprefix --only ,$(ONLY))
+
+scale: $(INSTALLED) ## measure what more replicas bring, and a rolling restart (MINUTES=5, ONLY=restart)
+	$(BIN)/python -m benchmarks.scaling $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
 
 docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event models
 	$(BIN)/python -m deploy.docs

@@ -50,24 +50,23 @@ def _wanted(row: Row) -> str:
 
 def write(rows: list[Row], bench: Bench) -> Path:
     """Keeps the figures, the single runs too, under the day and the commit."""
+    given = {"runs": bench.runs, "events": bench.events, "growth": bench.growth}
+    return keep(given | {"rows": [_written(row) for row in rows]})
+
+
+def keep(found: dict[str, Any], suffix: str = "") -> Path:
+    """Writes what was found into a file of the day and the commit, with the machine."""
     commit = _git("rev-parse", "--short", "HEAD") + ("-changed" if _git("status", "-s") else "")
     now = datetime.now(UTC)
-    path = RESULTS / f"{now:%Y-%m-%d}-{commit}.json"
-    found = {
-        "commit": commit,
-        "at": f"{now:%Y-%m-%dT%H:%M:%SZ}",
-        "runs": bench.runs,
-        "events": bench.events,
-        "growth": bench.growth,
-        "machine": {
-            "cores": os.cpu_count(),
-            "load": os.getloadavg()[0],
-            "python": platform.python_version(),
-        },
-        "rows": [_written(row) for row in rows],
+    path = RESULTS / f"{now:%Y-%m-%d}-{commit}{suffix}.json"
+    machine = {
+        "cores": os.cpu_count(),
+        "load": os.getloadavg()[0],
+        "python": platform.python_version(),
     }
+    written = {"commit": commit, "at": f"{now:%Y-%m-%dT%H:%M:%SZ}", "machine": machine, **found}
     RESULTS.mkdir(exist_ok=True)
-    path.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
     return path
 
 
