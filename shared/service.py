@@ -123,7 +123,6 @@ class Running:
             {"requests": pool} if workers is pool else {"requests": pool, "workers": workers},
             self.relay,
             self.consumer,
-            serves="api" in self.parts,
             publishes=service.publishes,
             parts=self.parts,
             settings=settings,

@@ -51,18 +51,17 @@ class Gauges:
         relay: Relay | None,
         consumer: Consumer | None,
         *,
-        serves: bool,
         publishes: bool,
         parts: Sequence[str],
         settings: Settings,
     ) -> None:
-        """`topics` are those that it consumes, `pools` its connections by their use; it `serves`
-        where it answers requests."""
+        """`topics` are those that it consumes, `pools` its connections by their use, `parts` those
+        that run in this process."""
         self.topics = topics
         self.pools = pools
         self.relay = relay
         self.consumer = consumer
-        self.serves = serves
+        self.serves = "api" in parts
         self.publishes = publishes
         self.of: Final = {GROUP: group(service)}
         self._settings = settings

@@ -23,6 +23,8 @@ from deploy.embedded.home import is_free
 ROOT: Final = Path(__file__).parents[2]
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
 SERVERS: Final = ("postgres", "kafka")
+LOOKED_AT: Final = ("zipkin", "prometheus", "grafana")
+"""By people, with the profile `observability`; see tests/unit/deploy/test_observability.py."""
 PORTS: Final = range(31_000, 31_900)
 SECONDS_TO_COME_UP: Final = 600
 
@@ -46,9 +48,17 @@ def test_images_are_pinned() -> None:
     named = re.findall(r"^\s+image: (\S+)$", compose_text(), re.MULTILINE)
     named += re.findall(r"^ARG PYTHON_IMAGE=(\S+)$", dockerfile(), re.MULTILINE)
     foreign = {image for image in named if image != "aspire:local"}
-    assert {image.partition(":")[0] for image in foreign} == {"postgres", "apache/kafka", "python"}
+    assert {image.partition(":")[0] for image in foreign} == {
+        *("postgres", "apache/kafka", "python"),
+        *(
+            "otel/opentelemetry-collector",
+            "openzipkin/zipkin",
+            "prom/prometheus",
+            "grafana/grafana",
+        ),
+    }
     for image in foreign:
-        assert re.fullmatch(r"[a-z/]+:\d[\w.-]*(@sha256:[0-9a-f]{64})?", image), image
+        assert re.fullmatch(r"[a-z/-]+:v?\d[\w.-]*(@sha256:[0-9a-f]{64})?", image), image
     assert set(re.findall(r"^FROM (\S+)", dockerfile(), re.MULTILINE)) == {"${PYTHON_IMAGE}"}
 
 
@@ -82,7 +92,7 @@ def test_every_service_has_a_health_check_a_restart_policy_and_few_rights() -> N
 
 def test_nothing_listens_beyond_this_machine() -> None:
     published = re.findall(r'ports: \["(.*?)"\]', compose_text())
-    assert len(published) == len(SERVICES) + len(SERVERS)
+    assert len(published) == len(SERVICES) + len(SERVERS) + len(LOOKED_AT)
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[3]
-OF_PROMETHEUS: Final = {"up": set[str](), "scrape_samples_scraped": set[str]()}
+OF_PROMETHEUS: Final = {
+    "up": set[str](),
+    "scrape_samples_scraped": set[str](),
+    "ALERTS": {"alertname", "alertstate", "severity"},
+}
 OF_EVERY_SERIES: Final = {"job", "instance", "service_name", "le", "error_type"}
 _WORDS: Final = {"and", "or", "unless", "bool", "offset"}
 _GROUPING: Final = re.compile(r"\b(?:by|without|on|ignoring|group_left|group_right) \(([^)]*)\)")
