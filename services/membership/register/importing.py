@@ -1,4 +1,4 @@
-"""The import: the file is read through to see that it is whole, then goes in batch by batch.
+"""The import: the file is read once, to see that it is whole, then goes in batch by batch.
 
 Each batch is a transaction with its events as the last statement, so a crash in between loses
 nothing: the same file sent again does what is left. The open schools come first, then the closed
@@ -13,20 +13,19 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import islice
 from typing import Final
 
 import asyncpg
 
 from services.membership.domain.register import Decided, Known, RefusedRow, RegisterRow, decide
 from services.membership.register.file import RegisterText
-from services.membership.register.rows import Outline, outlines_of
+from services.membership.register.rows import rows_of
+from services.membership.register.shelf import BATCH_ROWS, Shelf
 from services.membership.register.urns import Urns
 from services.membership.store import register as store
 from services.membership.store.schools import taken
 from shared.messaging import Transaction
 
-BATCH_ROWS: Final = 1000
 MOST_WAITING: Final = 5000
 """Rows that may wait for a LAESTAB; more than that are refused at once, so that memory is flat."""
 MOST_REFUSED: Final = 1000
@@ -78,10 +77,12 @@ async def import_register(
     Safe beside other imports and commands, and safe to be broken off and begun again.
     """
     importing = _Importing(begin, today, progress)
-    await asyncio.to_thread(importing.look_through, text)
-    await progress(importing.report)
-    await importing.take_all(_open_ones_first(text), may_wait=True)
-    await importing.take_all(iter(importing.waiting), may_wait=False)
+    with Shelf() as open_ones, Shelf() as closed_ones:
+        await asyncio.to_thread(importing.read, text, open_ones, closed_ones)
+        await progress(importing.report)
+        await importing.take_all(open_ones.batches(), may_wait=True)
+        await importing.take_all(closed_ones.batches(), may_wait=True)
+    await importing.take_all(_batches_of(importing.waiting), may_wait=False)
     importing.report.refused.sort(key=lambda row: row.line)
     return importing.report
 
@@ -105,39 +106,37 @@ class _Importing:
         self.report = Report()
         self.waiting: list[RegisterRow] = []
 
-    def look_through(self, text: RegisterText) -> None:
-        """Counts the rows, refuses those that are none, and remembers which schools are closed."""
-        for outline in outlines_of(text):
+    def read(self, text: RegisterText, open_ones: Shelf, closed_ones: Shelf) -> None:
+        """Counts the rows, refuses those that are none, and shelves the others."""
+        for row in rows_of(text):
             self.report.rows += 1
-            if isinstance(outline, RefusedRow):
-                self.report.refuse(outline)
-            elif outline.is_closed:
-                self._closed.add(outline.urn)
+            if isinstance(row, RefusedRow):
+                self.report.refuse(row)
+            elif row.is_closed:
+                self._closed.add(row.urn)
+                closed_ones.put(row)
+            else:
+                open_ones.put(row)
 
-    async def take_all(self, rows: Iterator[RegisterRow | RefusedRow], *, may_wait: bool) -> None:
-        ahead = asyncio.create_task(self._next(rows, may_wait=may_wait))
+    async def take_all(self, batches: Iterator[Sequence[RegisterRow]], *, may_wait: bool) -> None:
+        ahead = asyncio.create_task(self._next(batches, may_wait=may_wait))
         try:
             while (foreseen := await ahead) is not None:
-                ahead = asyncio.create_task(self._next(rows, may_wait=may_wait))
+                ahead = asyncio.create_task(self._next(batches, may_wait=may_wait))
                 await self._take(foreseen)
                 await self._progress(self.report)
         finally:
-            # The file is closed after this, so the thread that reads it has to be done with it.
+            # The shelf is closed after this, so the thread that reads it has to be done with it.
             await asyncio.gather(ahead, return_exceptions=True)
 
     async def _next(
-        self, rows: Iterator[RegisterRow | RefusedRow], *, may_wait: bool
+        self, batches: Iterator[Sequence[RegisterRow]], *, may_wait: bool
     ) -> _Foreseen | None:
-        read = await asyncio.to_thread(list, islice(rows, BATCH_ROWS))
-        if not read:
+        rows = await asyncio.to_thread(next, batches, None)
+        if rows is None:
             return None
-        for row in read:
-            if isinstance(row, RefusedRow):
-                self.report.refuse(row)
         may_wait = may_wait and len(self.waiting) < MOST_WAITING
-        return await self._foresee(
-            [row for row in read if isinstance(row, RegisterRow)], may_wait=may_wait
-        )
+        return await self._foresee(rows, may_wait=may_wait)
 
     async def _foresee(self, rows: Sequence[RegisterRow], *, may_wait: bool) -> _Foreseen:
         async with self._begin() as tx:
@@ -200,8 +199,5 @@ class _Importing:
                 return decided
 
 
-def _open_ones_first(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
-    for closed_ones in (False, True):
-        for outline in outlines_of(text):
-            if isinstance(outline, Outline) and outline.is_closed == closed_ones:
-                yield outline.read()
+def _batches_of(rows: Sequence[RegisterRow]) -> Iterator[Sequence[RegisterRow]]:
+    return (rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
-from typing import Final, NamedTuple
+from typing import Final
 
 from services.membership.domain.register import RefusedRow, RegisterRow
 from services.membership.register.columns import (
@@ -27,29 +27,7 @@ LONGEST_LINE: Final = 1024 * 1024
 """In characters, so that a file without line ends does not fill the memory."""
 
 
-class Outline(NamedTuple):
-    """A row of which only the URN and the status were read: one with a URN that is new."""
-
-    line: int
-    urn: int
-    is_closed: bool
-    record: Sequence[str]
-    columns: Columns
-
-    def read(self) -> RegisterRow | RefusedRow:
-        record, places = self.record, self.columns.places
-        if not record[places["EstablishmentName"]].strip():
-            return RefusedRow(self.line, f"URN {self.urn} has no EstablishmentName")
-        try:
-            details = _details(record, self.columns)
-            opened_on = _day(OPEN_DATE, record, places)
-            closed_on = _day(CLOSE_DATE, record, places)
-        except Unreadable as fault:
-            return RefusedRow(self.line, f"URN {self.urn}: {fault}")
-        return RegisterRow(self.line, self.urn, details, self.is_closed, opened_on, closed_on)
-
-
-def outlines_of(text: RegisterText) -> Iterator[Outline | RefusedRow]:
+def rows_of(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
     """The rows, from the beginning. Raises NoRegister or RegisterCutOff.
 
     An empty line is no row. A URN that came before is refused, with the line of its own.
@@ -69,7 +47,7 @@ def outlines_of(text: RegisterText) -> Iterator[Outline | RefusedRow]:
             if isinstance(record, str):
                 yield RefusedRow(line, record)
             else:
-                yield _outline(line, record, columns, seen)
+                yield _row(line, record, columns, seen)
     finally:
         with suppress(ValueError):  # closed already, where the import was broken off
             lines.detach()
@@ -142,7 +120,9 @@ def _records(lines: TextIOWrapper) -> Iterator[tuple[int, list[str] | str, bool]
             yield line, record, not source.last.endswith(("\n", "\r"))
 
 
-def _outline(line: int, record: list[str], columns: Columns, seen: Urns) -> Outline | RefusedRow:
+def _row(
+    line: int, record: Sequence[str], columns: Columns, seen: Urns
+) -> RegisterRow | RefusedRow:
     places = columns.places
     if len(record) != columns.width:
         return RefusedRow(line, f"it has {len(record)} columns instead of {columns.width}")
@@ -153,8 +133,16 @@ def _outline(line: int, record: list[str], columns: Columns, seen: Urns) -> Outl
     if number in seen:
         return RefusedRow(line, f"URN {urn} stands in the file twice; the first counts")
     seen.add(number)
+    if not record[places["EstablishmentName"]].strip():
+        return RefusedRow(line, f"URN {urn} has no EstablishmentName")
     is_closed = STATUS in places and record[places[STATUS]].strip().casefold() == "closed"
-    return Outline(line, number, is_closed, record, columns)
+    try:
+        details = _details(record, columns)
+        opened_on = _day(OPEN_DATE, record, places)
+        closed_on = _day(CLOSE_DATE, record, places)
+    except Unreadable as fault:
+        return RefusedRow(line, f"URN {urn}: {fault}")
+    return RegisterRow(line, number, details, is_closed, opened_on, closed_on)
 
 
 def _details(record: Sequence[str], columns: Columns) -> dict[str, object]:
