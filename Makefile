@@ -24,8 +24,10 @@ demo: $(INSTALLED) ## play a programme year and stay up (ONCE=1, REGISTER=path, 
 up: $(INSTALLED) ## start everything, going on with the data that are there
 	$(BIN)/aspire up
 
+# In the order of the folders: files that take long come before the many quick ones of tests/unit,
+# so that both processes end at the same time.
 test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
-	$(BIN)/pytest --numprocesses 2 --dist loadfile $(ARGS)
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 model: $(INSTALLED) ## try the kernel in any order of steps (STEPS=10000, SEED=number)
 	ASPIRE_MODEL_STEPS=$(or $(STEPS),10000) ASPIRE_MODEL_SEED=$(or $(SEED),$(shell date +%s)) \

@@ -18,6 +18,7 @@ import pytest
 from deploy.demo.register import write_register
 from tests.system.commands import Aspire, run_sql, send_hostile
 from tests.system.scaling import SECONDS, Networks, applied, replicas
+from tests.system.story import follow
 
 SECONDS_TO_START = 100.0
 SECONDS_TO_STOP = 10.0
@@ -91,6 +92,11 @@ def test_status_knows_every_process_and_database(aspire: Aspire) -> None:
     for server in ("kafka", "postgres"):
         assert psutil.pid_exists(status[server]["pid"])
     assert "ready" in aspire("status").stdout
+
+
+@pytest.mark.usefixtures("up")
+async def test_a_school_joins_learns_and_is_in_the_report(aspire: Aspire) -> None:
+    await follow(aspire)
 
 
 @pytest.mark.usefixtures("up")

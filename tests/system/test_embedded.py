@@ -230,6 +230,15 @@ def test_a_second_instance_in_the_same_home_is_refused(running: Running) -> None
     assert running.state.pid == running.popen.pid
 
 
+@pytest.mark.skipif(
+    not hasattr(psutil.Process, "memory_maps"), reason="this system does not show mapped files"
+)
+def test_kafka_starts_from_the_classes_that_were_kept(running: Running) -> None:
+    (kafka,) = [child for child in running.state.children if child.name == "kafka"]
+    mapped = {each.path for each in psutil.Process(kafka.identity.pid).memory_maps()}
+    assert str(classes(cache())) in mapped
+
+
 def test_a_second_instance_runs_beside_the_first_and_sigterm_ends_it(
     running: Running, home: Path
 ) -> None:
@@ -247,18 +256,9 @@ def test_a_second_instance_runs_beside_the_first_and_sigterm_ends_it(
     assert running.state.live
 
 
-def test_killing_the_parent_ends_every_process(running: Running) -> None:
-    processes = running.processes
-    with killed_afterwards(processes):
-        running.popen.kill()
-        running.popen.wait()
-        assert gone(processes)
-    assert InstanceState.read(running.home) is None
-    # Not killed: each was asked to stop, in turn.
-    assert "database system is shut down" in (running.home / "log/postgres.log").read_text()
-
-
-async def test_data_survive_the_killing_of_every_process(running: Running) -> None:
+async def test_data_survive_the_killing_of_every_process(
+    running: Running, shared: tuple[Path, list[Running]]
+) -> None:
     before = running.state
     await write(before)
     processes = running.processes
@@ -266,15 +266,25 @@ async def test_data_survive_the_killing_of_every_process(running: Running) -> No
         os.kill(process.pid, signal.SIGKILL)
     running.popen.wait()
     assert gone(processes, 2)
-    with Running(running.home) as again:
-        assert await read(again.state) == ("row", b"record")
-        assert again.state.kafka == before.kafka
-        assert again.state.database_urls == before.database_urls
-        # On an idle machine it takes 3 to 4 s: the JVM's start, and every log is looked through.
-        assert again.seconds_to_start < 30
-        assert down(again.home)
-        assert again.popen.wait(1) == 0
-        assert not down(again.home)
+    again = Running(running.home)
+    shared[1].append(again)
+    assert await read(again.state) == ("row", b"record")
+    assert again.state.kafka == before.kafka
+    assert again.state.database_urls == before.database_urls
+    # On an idle machine it takes 3 to 4 s: the JVM's start, and every log is looked through.
+    assert again.seconds_to_start < 30
+
+
+def test_killing_the_parent_ends_every_process(running: Running) -> None:
+    processes = running.processes
+    with killed_afterwards(processes):
+        running.popen.kill()
+        running.popen.wait()
+        assert gone(processes)
+    assert InstanceState.read(running.home) is None
+    assert not down(running.home)
+    # Not killed: each was asked to stop, in turn.
+    assert "database system is shut down" in (running.home / "log/postgres.log").read_text()
 
 
 def test_orphans_of_an_earlier_instance_are_ended_first(home: Path) -> None:
@@ -304,15 +314,6 @@ def test_a_lock_file_with_a_number_that_is_anothers_now_is_no_hindrance(home: Pa
     finally:
         sleeper.kill()
         sleeper.wait()
-
-
-@pytest.mark.skipif(
-    not hasattr(psutil.Process, "memory_maps"), reason="this system does not show mapped files"
-)
-def test_kafka_starts_from_the_classes_that_were_kept(running: Running) -> None:
-    (kafka,) = [child for child in running.state.children if child.name == "kafka"]
-    mapped = {each.path for each in psutil.Process(kafka.identity.pid).memory_maps()}
-    assert str(classes(cache())) in mapped
 
 
 async def test_kafka_starts_without_kept_classes_too(tmp_path: Path) -> None:

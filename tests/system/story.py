@@ -1,32 +1,27 @@
-"""All processes, from a school's joining to its place in the report, with a kill -9 on the way."""
+"""One school's way through all processes: from its joining to its place in the report, with a
+kill -9 on the way."""
 
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
 import httpx
-import pytest_asyncio
 
-from deploy.cli.starting import start
-from deploy.embedded.instance import Instance
-from deploy.embedded.state import InstanceState
 from shared.clock import ProgrammeYear
-from shared.web import LocalIssuer
 from tests.conftest import eventually
 from tests.system.adding_up import add_up, as_reported, facts
+from tests.system.commands import Aspire
 
 REGISTER = (
     '"URN","LA (code)","LA (name)","EstablishmentNumber","EstablishmentName",'
     '"TypeOfEstablishment (name)","EstablishmentStatus (name)","PhaseOfEducation (name)",'
     '"NumberOfPupils","Town","Postcode","GOR (name)"\r\n'
-    '"100001","202","Camden","2001","Saint Zoë’s Primary School","Community school","Open",'
+    '"199991","202","Camden","9001","Saint Zoë’s Primary School","Community school","Open",'
     '"Primary","210","London","NW1 1AA","London"\r\n'
-    '"100002","202","Camden","2002","Hill Road School","Community school","Open","Primary",'
+    '"199992","202","Camden","9002","Hill Road School","Community school","Open","Primary",'
     '"180","London","NW1 1AB","London"\r\n'
 ).encode("cp1252")
 
@@ -34,16 +29,15 @@ REGISTER = (
 class Client:
     """A client of the four services, with a token of a role."""
 
-    def __init__(self, instance: Instance, token: str) -> None:
-        addresses = instance.addresses()
+    def __init__(self, addresses: Mapping[str, str], token: str) -> None:
         self.services = {
             name: httpx.AsyncClient(
-                base_url=addresses[name],
+                base_url=address,
                 headers={"Authorization": f"Bearer {token}"},
                 trust_env=False,
                 timeout=30,
             )
-            for name in instance.services
+            for name, address in addresses.items()
         }
 
     async def post(self, service: str, path: str, body: Any) -> Any:
@@ -62,26 +56,18 @@ class Client:
             await client.aclose()
 
 
-@pytest_asyncio.fixture
-async def instance() -> AsyncIterator[Instance]:
-    # Not under tmp_path, which other accounts, such as PostgreSQL's, may not enter.
-    with TemporaryDirectory(prefix="aspire-story-") as home:
-        async with Instance(Path(home)) as running:
-            await start(running, lambda _: None)
-            yield running
+async def follow(aspire: Aspire) -> None:
+    """On the platform that `aspire up` runs. Everything that is on its topics has to be of ours."""
+    status = aspire.json("status")
+    addresses = {name: each["address"] for name, each in status["services"].items()}
+    office = Client(addresses, aspire("token", "--role", "office").stdout.strip())
+    try:
+        await _follow(office, status)
+    finally:
+        await office.close()
 
 
-@pytest_asyncio.fixture
-async def office(instance: Instance) -> AsyncIterator[Client]:
-    token = LocalIssuer(instance.home / "issuer").issue("office", "office@test")
-    client = Client(instance, token)
-    yield client
-    await client.close()
-
-
-async def test_a_school_joins_learns_and_is_in_the_report(
-    instance: Instance, office: Client
-) -> None:
+async def _follow(office: Client, status: Any) -> None:
     today = datetime.now(UTC).date()
     year = ProgrammeYear.of(today)
     joined = str(year.first_day)
@@ -89,17 +75,17 @@ async def test_a_school_joins_learns_and_is_in_the_report(
 
     imported = await office.post("membership", "/register-imports", REGISTER)
     assert imported["registered"] == 2
-    school = (await office.get("membership", "/schools?urn=100001"))["items"][0]
+    school = (await office.get("membership", "/schools?urn=199991"))["items"][0]
     network = await office.post(
         "membership",
         "/networks",
-        {"name": "Camden", "region": "London", "established_on": joined},
+        {"name": "Haringey", "region": "London", "established_on": joined},
     )
     await office.post(
         "membership",
         "/memberships",
         {
-            "urn": 100001,
+            "urn": 199991,
             "network_id": network["network_id"],
             "pathway": "partner_schools",
             "joined_on": joined,
@@ -117,10 +103,7 @@ async def test_a_school_joins_learns_and_is_in_the_report(
     )
 
     # Whoever is killed is started again, and goes on where it was.
-    state = InstanceState.read(instance.home)
-    assert state is not None
-    [scheduling] = [child for child in state.children if child.name == "scheduling"]
-    os.kill(scheduling.pid, signal.SIGKILL)
+    os.kill(status["services"]["scheduling"]["pid"], signal.SIGKILL)
 
     async def known() -> Any:
         try:
@@ -169,9 +152,9 @@ async def test_a_school_joins_learns_and_is_in_the_report(
     await eventually(reported, what="the school's report has the hours")
     national = await office.get("reporting", f"/reports/{year}")
     from_topics = add_up(
-        await facts(instance.kafka), str(year.first_day), str(year.last_day), str(today)
+        await facts(status["kafka"]["address"]), str(year.first_day), str(year.last_day), str(today)
     )
     assert as_reported(national) == from_topics
     assert from_topics["leaders"] == {"middle_leader": 1}
-    ready = [await office.get(name, "/health/ready") for name in instance.services]
+    ready = [await office.get(name, "/health/ready") for name in office.services]
     assert [each["status"] for each in ready] == ["ready"] * 4
