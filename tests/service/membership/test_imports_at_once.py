@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from services.membership.register.importing import BATCH_ROWS
+from services.membership.register.shelf import BATCH_ROWS
 from services.membership.store.register import IMPORTS_TAKE_TURNS
 from tests.conftest import eventually
 from tests.service.membership.office import Office, problem, register, row
