@@ -29,6 +29,7 @@ from shared.messaging.hourly import alarm, verify_hourly
 from shared.messaging.relay import Relay
 from shared.settings import Settings, SettingWrong
 from shared.web import Authenticator, Context, Health, create_app, forget_old_answers
+from shared.web.elsewhere import elsewhere_router
 from shared.web.health import Check
 from shared.web.operations import operations_router
 
@@ -67,7 +68,7 @@ class Service:
     @property
     def routers(self) -> tuple[APIRouter, ...]:
         """What its API consists of."""
-        return self.router, operations_router(self.effects)
+        return self.router, operations_router(self.effects), elsewhere_router()
 
     @property
     def parts(self) -> tuple[str, ...]:

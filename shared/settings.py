@@ -40,11 +40,21 @@ def _brokers(text: str) -> str:
     return text
 
 
+def _service_urls(text: str) -> str:
+    for each in filter(None, text.split(",")):
+        if not re.fullmatch(r"[a-z]+=https?://[^\s,?#]+", each.strip()):
+            raise ValueError(
+                "it should be like cpd=http://cpd:8000, and several are separated by commas"
+            )
+    return text
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
 Brokers = Annotated[str, AfterValidator(_brokers)]
+ServiceUrls = Annotated[str, AfterValidator(_service_urls)]
 SecurityProtocol = Annotated[
     Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)
 ]
@@ -124,6 +134,11 @@ class Settings(BaseSettings):
 
     figures_seconds: float = Field(10, gt=0)
     """How often outbox, parked events and lag are looked at, for metrics and operators."""
+    operations_services: ServiceUrls = ""
+    """The services that the operators' page shows, as `name=http://host:port`, separated by commas,
+    at the addresses where this service reaches them. Empty: itself alone."""
+    zipkin: str | None = None
+    """Where people open Zipkin. None: where `OTEL_EXPORTER_ZIPKIN_ENDPOINT` sends spans, if set."""
     log_format: Literal["auto", "json", "text"] = "auto"
     """auto: readable on a terminal, JSON otherwise."""
     log_level: LogLevel = "INFO"
@@ -200,6 +215,18 @@ class Settings(BaseSettings):
     def silent_after_seconds(self) -> float:
         """After which what was looked at, or what a replica said, is too old to be true."""
         return 3 * self.figures_seconds + 5
+
+    @property
+    def operations_urls(self) -> dict[str, str]:
+        """Where the operators' page finds each service."""
+        pairs = (each.strip().partition("=") for each in self.operations_services.split(","))
+        return {name: url for name, _, url in pairs if name}
+
+    @property
+    def zipkin_url(self) -> str | None:
+        """Zipkin's address for people, without a slash at its end; None: there is none."""
+        sent_to = os.environ.get("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "").partition("/api/")[0]
+        return (self.zipkin or sent_to).rstrip("/") or None
 
     @property
     def local_keys(self) -> Path:

@@ -10,9 +10,9 @@ from deploy.embedded.replicas import replicas_among
 from shared.web import LocalIssuer
 
 
-def reporting_page(address: str, token: str) -> str:
+def with_token(page: str, token: str) -> str:
     """The page with the token in its fragment, which browsers never send to a server."""
-    return f"{address}/#token={token}"
+    return f"{page}#token={token}"
 
 
 def print_addresses(instance: Instance) -> None:
@@ -33,10 +33,18 @@ def print_addresses(instance: Instance) -> None:
     table.add_row("data and logs", Text(str(instance.home)))
     out.print(table)
     if page := addresses.get("reporting"):
-        token = LocalIssuer(instance.home / "issuer").issue("office", "aspire-office")
-        out.print(Text("The report in your browser, as the programme office:", style="bold"))
-        # On a line of its own and never wrapped, so that it can be copied.
-        link = reporting_page(page, token)
-        out.print(Text(link, style=f"cyan link {link}"), soft_wrap=True)
+        issuer = LocalIssuer(instance.home / "issuer")
+        for what, address, role in (
+            ("The report in your browser, as the programme office:", f"{page}/", "office"),
+            (
+                "The flow of events, as operations:",
+                f"{page}/operations",
+                "operations",
+            ),
+        ):
+            out.print(Text(what, style="bold"))
+            # On a line of its own and never wrapped, so that it can be copied.
+            link = with_token(address, issuer.issue(role, f"aspire-{role}"))
+            out.print(Text(link, style=f"cyan link {link}"), soft_wrap=True)
     out.print()
     out.print(Text("Ctrl-C stops everything; the data stay.", style="dim"))

@@ -73,6 +73,8 @@ class Ports:
         self._file = file
         self._settings = settings
         self._given: set[int] = set()
+        self._of: dict[str, int] = {}
+        self._ahead: set[str] = set()
         self._remembered: dict[str, int] = {}
         try:
             self._remembered = {str(k): int(v) for k, v in json.loads(file.read_text()).items()}
@@ -81,6 +83,20 @@ class Ports:
 
     def choose(self, name: str) -> int:
         """The port set by `ASPIRE_<NAME>_PORT`, or a free one. Raises PortTaken."""
+        if name in self._ahead:
+            self._ahead.remove(name)
+        else:
+            self._of[name] = self._chosen(name)
+        return self._of[name]
+
+    def ahead(self, name: str) -> int:
+        """The port that the name has, or will be given when it chooses. Raises PortTaken."""
+        if name not in self._of:
+            self._of[name] = self._chosen(name)
+            self._ahead.add(name)
+        return self._of[name]
+
+    def _chosen(self, name: str) -> int:
         variable = f"ASPIRE_{name.upper().replace('-', '_')}_PORT"
         if wanted := self._settings.get(variable):
             return self._wanted(variable, wanted)
@@ -96,6 +112,7 @@ class Ports:
     def give_back(self, port: int) -> None:
         """Nobody listens on it any more; whose name it was given for gets it again."""
         self._given.discard(port)
+        self._of = {name: given for name, given in self._of.items() if given != port}
 
     def _wanted(self, variable: str, wanted: str) -> int:
         if not wanted.isdecimal() or not 0 < int(wanted) < 65536:

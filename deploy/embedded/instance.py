@@ -253,7 +253,11 @@ class Instance:
 
     def _spawn(self, name: str, service: str, part: str | None, port: int) -> Child:
         others = {f"ASPIRE_{other.upper()}_DATABASE_URL" for other in self.services}
-        environment = {"ASPIRE_FIGURES_SECONDS": "2"}  # a person looks on
+        addresses = (f"{each}=http://127.0.0.1:{self._ports.ahead(each)}" for each in self.services)
+        environment = {
+            "ASPIRE_FIGURES_SECONDS": "2",  # a person looks on
+            "ASPIRE_OPERATIONS_SERVICES": ",".join(addresses),
+        }
         environment |= self._zipkin.exporting if self._zipkin is not None else {}
         environment |= {key: value for key, value in self._settings.items() if key not in others}
         environment |= {

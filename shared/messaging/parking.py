@@ -4,6 +4,7 @@ Replaying and discarding move the key's inbox row as a batch does, so that a con
 the same key starts over.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -38,6 +39,7 @@ class Parked:
     type: str | None
     reason: str
     since: datetime
+    trace_id: str | None = None
     value: str | None = None
 
 
@@ -294,7 +296,14 @@ def _shown(row: asyncpg.Record, with_value: bool = False) -> Parked:
         type=headers.get("ce_type", b"").decode("utf-8", "replace") or None,
         reason=row["reason"],
         since=row["since"],
+        trace_id=_trace_id(headers.get("traceparent", b"")),
         value=(row["value"] or b"").decode("utf-8", "replace")
         if with_value and not personal
         else None,
     )
+
+
+def _trace_id(traceparent: bytes) -> str | None:
+    """Of a well-formed one: anybody may write what stands in a record."""
+    found = re.fullmatch(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", traceparent)
+    return found[1].decode() if found else None

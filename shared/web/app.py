@@ -85,4 +85,5 @@ def _with_problems(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _is_watching(scope: Scope | Any) -> bool:
     path = str(scope.get("path", ""))
-    return path.startswith("/health/") or path == "/metrics"
+    asking_how_it_flows = path.startswith("/operations/") and path.endswith("/flow")
+    return path.startswith("/health/") or path == "/metrics" or asking_how_it_flows

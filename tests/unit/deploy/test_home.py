@@ -40,6 +40,13 @@ def test_two_names_never_get_one_port(tmp_path: Path) -> None:
     assert ports.choose("cpd") != ports.choose("reporting")
 
 
+def test_a_port_may_be_known_ahead(tmp_path: Path) -> None:
+    ports = Ports(tmp_path / "ports.json", {})
+    port = ports.ahead("cpd")
+    assert (ports.choose("cpd"), ports.ahead("cpd")) == (port, port)
+    assert ports.choose("cpd") != port, "it is given once"
+
+
 def test_a_port_that_is_set_is_used(tmp_path: Path) -> None:
     with listening() as server:
         port = server.getsockname()[1]

@@ -154,7 +154,8 @@ async def test_a_service_gets_its_own_settings_only(tmp_path: Path) -> None:
         log = (tmp_path / "log" / "cpd.log").read_text()
         state = InstanceState.read(tmp_path)
     assert "postgresql://cpd@db.example/cpd" in log
-    assert "membership" not in log
+    assert "MEMBERSHIP" not in log
+    assert "membership@db.example" not in log
     assert state is not None
     assert [(child.name, child.address, child.ready) for child in state.children] == [
         ("cpd", address, True)

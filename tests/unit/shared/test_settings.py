@@ -164,3 +164,20 @@ def test_the_url_of_a_database_is_one() -> None:
         with pytest.raises(SettingWrong, match="ASPIRE_CPD_DATABASE_URL") as refused:
             checked_database_url("ASPIRE_CPD_DATABASE_URL", url)
         assert "s3cret" not in str(refused.value)
+
+
+def test_services_of_the_operators_page_are_named_with_their_addresses() -> None:
+    given = Settings(operations_services="cpd=http://cpd:8000, reporting=https://reporting")
+    assert given.operations_urls == {"cpd": "http://cpd:8000", "reporting": "https://reporting"}
+    assert Settings().operations_urls == {}
+    for wrong in ("cpd", "cpd=cpd:8000", "cpd=http://cpd,,reporting=x", "CPD=http://cpd"):
+        with pytest.raises(SettingWrong, match="ASPIRE_OPERATIONS_SERVICES is"):
+            Settings(operations_services=wrong)
+
+
+def test_traces_are_looked_at_where_they_are_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OTEL_EXPORTER_ZIPKIN_ENDPOINT", raising=False)
+    assert Settings().zipkin_url is None
+    monkeypatch.setenv("OTEL_EXPORTER_ZIPKIN_ENDPOINT", "http://zipkin:9411/api/v2/spans")
+    assert Settings().zipkin_url == "http://zipkin:9411"
+    assert Settings(zipkin="https://traces.example/").zipkin_url == "https://traces.example"
