@@ -10,7 +10,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 	$(if $(SEED),--seed $(SEED))
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test model lint format types chaos bench scale docs lock clean
+.PHONY: help install demo up test model lint format types chaos bench scale capacity docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -53,6 +53,9 @@ bench: $(INSTALLED) ## measure beside references, in ten minutes (RUNS=5, EVENTS
 
 scale: $(INSTALLED) ## measure what more replicas bring, and a rolling restart (MINUTES=5, ONLY=restart)
 	$(BIN)/python -m benchmarks.scaling $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only $(ONLY))
+
+capacity: $(INSTALLED) ## write docs/capacity.md from what was measured
+	$(BIN)/python -m benchmarks.capacity
 
 docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event models
 	$(BIN)/python -m deploy.docs

@@ -218,7 +218,7 @@ async def test_a_replica_that_dies_is_started_again(tmp_path: Path) -> None:
 
 
 async def test_as_many_replicas_run_as_are_wanted(tmp_path: Path) -> None:
-    async with instance(tmp_path, WEB) as running:
+    async with asyncio.timeout(60), instance(tmp_path, WEB) as running:
         await running.start_servers()
         address = await running.start_service("cpd")
         waiting = asyncio.create_task(running.wait())
@@ -230,7 +230,8 @@ async def test_as_many_replicas_run_as_are_wanted(tmp_path: Path) -> None:
         want(tmp_path, "membership", 2)
         want(tmp_path, "cpd", 3)
         await until_running("cpd", "cpd-2", "cpd-3")
-        third = Identity(pid_of(tmp_path, "cpd-3"), 0)
+        third = Identity.of(pid_of(tmp_path, "cpd-3"))
+        assert third is not None
         addresses = running.addresses()
         want(tmp_path, "cpd", 1)
         await until_running("cpd")
@@ -248,9 +249,8 @@ async def test_a_replica_that_cannot_start_is_told_and_tried_until_it_is_unwante
 ) -> None:
     once = "import os; os.close(os.open('begun', os.O_CREAT | os.O_EXCL))" + WEB
     said: list[str] = []
-    async with instance(
-        tmp_path, once.replace("begun", str(tmp_path / "begun")), say=said.append
-    ) as running:
+    code = once.replace("begun", str(tmp_path / "begun"))
+    async with asyncio.timeout(60), instance(tmp_path, code, say=said.append) as running:
         await running.start_servers()
         await running.start_service("cpd")
         waiting = asyncio.create_task(running.wait())
