@@ -19,14 +19,15 @@ from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExport
 from opentelemetry.instrumentation.asyncpg import AsyncPGInstrumentor
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import (
     BatchSpanProcessor,
     ConsoleSpanExporter,
     SpanExporter,
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ParentBased
-from opentelemetry.trace import SpanKind
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind
 
 from shared import metrics
 from shared.discretion import plain, traced
@@ -55,23 +56,72 @@ def configure(service: str, settings: Settings) -> None:
 
 def export_to(processor: SpanProcessor, service: str) -> None:
     """Has this process make spans, of statements too, and give them to the processor."""
-    global _exports
+    global _done
     provider = TracerProvider(resource=_resource(service))
     provider.add_span_processor(processor)
+    _done = DoneSpans(provider, processor)
     trace.set_tracer_provider(provider)
     os.environ.setdefault("OTEL_SEMCONV_STABILITY_OPT_IN", "database")
     # Spans of statements cost some 30 µs each: not where nobody reads them.
     instrumentor = AsyncPGInstrumentor()  # type: ignore[no-untyped-call]
     instrumentor.instrument(tracer_provider=provider)
-    _exports = True
 
 
-def exports() -> bool:
-    """Whether anybody is given the spans of this process."""
-    return _exports
+class DoneSpans:
+    """Makes spans of what is done already, at a fifth of the price of one that is begun and ended:
+    nobody can add anything to them, so they need no locks, limits and copies.
+    """
+
+    def __init__(self, provider: TracerProvider, processor: SpanProcessor) -> None:
+        self._provider = provider
+        self._processor = processor
+        self._scope = InstrumentationScope("aspire.messaging")
+
+    def make(
+        self,
+        name: str,
+        parent: SpanContext,
+        begun: int,
+        ended: int,
+        attributes: Mapping[str, str | int],
+        kind: SpanKind = SpanKind.INTERNAL,
+    ) -> SpanContext:
+        """Times are ns since 1970. Answers what a child needs to know, also where the sampler
+        wants no such span."""
+        trace_id = parent.trace_id
+        context = SpanContext(
+            trace_id,
+            self._provider.id_generator.generate_span_id(),
+            is_remote=False,
+            trace_flags=parent.trace_flags,
+            trace_state=parent.trace_state,
+        )
+        wanted = self._provider.sampler.should_sample(
+            trace.set_span_in_context(NonRecordingSpan(parent)), trace_id, name, kind, attributes
+        )
+        if wanted.decision.is_sampled():  # type: ignore[no-untyped-call]
+            self._processor.on_end(
+                ReadableSpan(
+                    name=name,
+                    context=context,
+                    parent=parent,
+                    resource=self._provider.resource,
+                    attributes=attributes,
+                    kind=kind,
+                    start_time=begun,
+                    end_time=ended,
+                    instrumentation_scope=self._scope,
+                )
+            )
+        return context
 
 
-_exports = False
+def done_spans() -> DoneSpans | None:
+    """None where nobody is given the spans of this process."""
+    return _done
+
+
+_done: DoneSpans | None = None
 
 
 def _resource(service: str) -> Resource:

@@ -178,7 +178,7 @@ def _plain(tops: Sequence[Span]) -> list[dict[str, Any]]:
             "begun_ms": (span.begun - first) / 1000,
             "took_ms": span.lasted / 1000,
             "waited_on_kafka_ms": None if span.waited is None else span.waited / 1000,
-            "event_id": span.tags.get("cloudevents.event_id"),
+            "event_id": span.tags.get("messaging.message.id"),
             "event_type": span.event_type,
             "error": span.error,
             "statement": span.tags.get("db.query.text"),

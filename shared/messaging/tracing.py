@@ -13,20 +13,20 @@ from typing import Final
 import asyncpg
 from asyncpg.connection import LoggedQuery
 from opentelemetry import trace
-from opentelemetry.context import Context
-from opentelemetry.trace import Link, SpanKind
-from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+from opentelemetry.trace import Link, SpanContext, SpanKind, TraceFlags
 
 from shared import telemetry
 from shared.events import Event, Received
 from shared.messaging.records import Outgoing
 
 tracer = trace.get_tracer("aspire.messaging")
-_propagator = TraceContextTextMapPropagator()
 
 STATEMENT_SPANS: Final = 64
 """At most of one batch. Its statements serve all of its records, so they are shown in the traces of
 as many records as that allows, at least of the first."""
+MANY: Final = 1000
+"""A batch of more records shows its statements once: they are its own more than a record's."""
+MOST_LINKS: Final = 128
 
 
 def sent(events: Sequence[Outgoing], begun: int) -> None:
@@ -35,34 +35,22 @@ def sent(events: Sequence[Outgoing], begun: int) -> None:
 
     An event that is sent again waits since it was recorded first.
     """
-    if not telemetry.exports():
+    if (spans := telemetry.done_spans()) is None:
         return
     ended = time.time_ns()
     for event in events:
-        if not _is_sampled(event.traceparent):
+        if (parent := _sampled(event.traceparent)) is None:
             continue
-        attributes = {
+        about: dict[str, str | int] = {
             "messaging.system": "kafka",
             "messaging.destination.name": event.topic,
             "messaging.message.id": str(event.id),
-            "cloudevents.event_id": str(event.id),
             "cloudevents.event_type": event.type,
         }
-        parent = _context(event.traceparent)
         recorded = min(int(event.recorded_at.timestamp() * 1e9), begun)
-        wait = tracer.start_span(
-            "wait in outbox", context=parent, start_time=recorded, attributes=attributes
-        )
-        wait.end(begun)
-        send = tracer.start_span(
-            f"send {event.topic}",
-            context=parent,
-            kind=SpanKind.PRODUCER,
-            start_time=begun,
-            attributes=attributes
-            | {"messaging.operation.type": "send", "messaging.operation.name": "send"},
-        )
-        send.end(ended)
+        spans.make("wait in outbox", parent, recorded, begun, about)
+        sending = {"messaging.operation.type": "send", "messaging.operation.name": "send"}
+        spans.make(f"send {event.topic}", parent, begun, ended, about | sending, SpanKind.PRODUCER)
 
 
 class ProcessingSpans:
@@ -72,6 +60,13 @@ class ProcessingSpans:
         self.applied: Sequence[Received[Event]] = ()
         self.statements: list[tuple[str, int, int]] = []
         """Text, begin and end in ns since 1970."""
+
+    @property
+    def detailed(self) -> int:
+        """How many of the sampled records show the statements."""
+        if len(self.applied) > MANY:
+            return 1
+        return max(1, STATEMENT_SPANS // max(1, len(self.statements)))
 
     def of(self, applied: Sequence[Received[Event]]) -> None:
         self.applied = applied
@@ -100,7 +95,8 @@ def statements(connection: asyncpg.Connection) -> Iterator[None]:
 def processing_spans(service: str) -> Iterator[ProcessingSpans]:
     """Makes the spans when the batch is done, so that waiting and starting over make none."""
     spans = ProcessingSpans()
-    if not telemetry.exports():
+    done = telemetry.done_spans()
+    if done is None:
         yield spans
         return
     begun = time.time_ns()
@@ -109,67 +105,67 @@ def processing_spans(service: str) -> Iterator[ProcessingSpans]:
         yield spans
     finally:
         _collecting.reset(token)
-    ended = time.time_ns()
-    sampled = [each for each in spans.applied if _is_sampled(each.traceparent)]
+    _make(done, service, spans, begun, time.time_ns())
+
+
+def _make(
+    done: telemetry.DoneSpans, service: str, spans: ProcessingSpans, begun: int, ended: int
+) -> None:
+    sampled = [
+        (event, parent)
+        for event in spans.applied
+        if (parent := _sampled(event.traceparent)) is not None
+    ]
     if not sampled:
         return
-    detailed = max(1, STATEMENT_SPANS // max(1, len(spans.statements)))
-    links = []
-    for number, event in enumerate(sampled):
-        parent = _context(event.traceparent)
-        links.append(Link(trace.get_current_span(parent).get_span_context()))
-        span = tracer.start_span(
-            f"process {event.topic}",
-            context=parent,
-            kind=SpanKind.CONSUMER,
-            start_time=begun,
-            attributes={
-                "messaging.system": "kafka",
-                "messaging.operation.type": "process",
-                "messaging.operation.name": "process",
-                "messaging.destination.name": event.topic,
-                "messaging.destination.partition.id": str(event.partition),
-                "messaging.kafka.offset": event.offset,
-                "messaging.kafka.message.key": event.key,
-                "messaging.message.id": str(event.id),
-                "messaging.consumer.group.name": f"aspire.{service}",
-                "messaging.batch.message_count": len(spans.applied),
-                "cloudevents.event_id": str(event.id),
-                "cloudevents.event_type": event.data.type,
-            },
+    for number, (event, parent) in enumerate(sampled):
+        about = _about(service, event)
+        context = done.make(
+            f"process {event.topic}", parent, begun, ended, about, SpanKind.CONSUMER
         )
-        if number < detailed:
-            _statements(spans.statements, trace.set_span_in_context(span))
-        span.end(ended)
-    batch_span = tracer.start_span(
+        if number < spans.detailed:
+            _statements(done, spans.statements, context)
+    tracer.start_span(
         f"process {service} batch",
         kind=SpanKind.CONSUMER,
         start_time=begun,
-        links=links[:128],
+        links=[Link(parent) for _, parent in sampled[:MOST_LINKS]],
         attributes={
             "messaging.system": "kafka",
             "messaging.operation.type": "process",
             "messaging.batch.message_count": len(spans.applied),
         },
-    )
-    batch_span.end(ended)
+    ).end(ended)
 
 
-def _statements(statements: Sequence[tuple[str, int, int]], parent: Context) -> None:
+def _about(service: str, event: Received[Event]) -> dict[str, str | int]:
+    return {
+        "messaging.system": "kafka",
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.destination.name": event.topic,
+        "messaging.destination.partition.id": str(event.partition),
+        "messaging.kafka.offset": event.offset,
+        "messaging.kafka.message.key": event.key,
+        "messaging.message.id": str(event.id),
+        "messaging.consumer.group.name": f"aspire.{service}",
+        "cloudevents.event_type": event.data.type,
+    }
+
+
+def _statements(
+    done: telemetry.DoneSpans, statements: Sequence[tuple[str, int, int]], parent: SpanContext
+) -> None:
     for text, begun, ended in statements:
-        span = tracer.start_span(
-            text.split(maxsplit=1)[0],
-            context=parent,
-            kind=SpanKind.CLIENT,
-            start_time=begun,
-            attributes={"db.system.name": "postgresql", "db.query.text": text},
-        )
-        span.end(ended)
+        about: dict[str, str | int] = {"db.system.name": "postgresql", "db.query.text": text}
+        done.make(text.split(maxsplit=1)[0], parent, begun, ended, about, SpanKind.CLIENT)
 
 
-def _context(traceparent: str | None) -> Context:
-    return _propagator.extract({"traceparent": traceparent or ""})
-
-
-def _is_sampled(traceparent: str | None) -> bool:
-    return traceparent is not None and traceparent[-1:] in "13579bdf" and len(traceparent) == 55
+def _sampled(traceparent: str | None) -> SpanContext | None:
+    """The span that wrote the event, where its trace is sampled."""
+    if traceparent is None or len(traceparent) != 55 or traceparent[-1] not in "13579bdf":
+        return None
+    _, trace_id, span_id, flags = traceparent.split("-")
+    return SpanContext(
+        int(trace_id, 16), int(span_id, 16), is_remote=True, trace_flags=TraceFlags(int(flags, 16))
+    )
