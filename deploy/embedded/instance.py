@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -14,6 +14,7 @@ from deploy.embedded import home as homes
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.replicas import Replicas, wanted
+from deploy.embedded.servers import Server
 from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
@@ -62,7 +63,7 @@ class Instance:
         self._settings = settings
         self._say = say
         self._ports = homes.Ports(self.home / "run" / "ports.json", settings)
-        self._servers: list[Child] = []
+        self._servers: list[Server] = []
         self._replicas: Replicas | None = None
         self._following: list[asyncio.Task[None]] = []
         self._kafka = settings.get("ASPIRE_KAFKA") or None
@@ -119,7 +120,8 @@ class Instance:
 
         Zipkin's is there before it answers, and no more once it has failed.
         """
-        servers = {child.name: child.address for child in self._servers if child.address}
+        children = [server.child for server in self._servers]
+        servers = {child.name: child.address for child in children if child.address}
         if self._zipkin is not None:
             servers["zipkin"] = self._zipkin.address
         return servers | (self._replicas.addresses if self._replicas is not None else {})
@@ -166,7 +168,7 @@ class Instance:
     async def wait(self) -> None:
         """Until we are asked to stop; meanwhile as many replicas run as `replicas.want` says.
 
-        Raises ChildDied when a server dies, with its last lines.
+        Raises ChildDied when a server ends by itself, with its last lines.
         """
         if self._monitor is None:
             return
@@ -190,6 +192,8 @@ class Instance:
         tasks = [self._monitor, self._keeping, *self._following]
         await asyncio.gather(*filter(None, tasks), return_exceptions=True)
         await self._services().close()
+        for server in self._servers:
+            await server.close()
         await supervisor.close()
         self._supervisor = None
         if self._state is not None:
@@ -208,7 +212,7 @@ class Instance:
             cache=homes.cache(self._settings),
         )
         self._say("Starting Kafka; the first time its jars (45 MB) are fetched.")
-        self._servers.append(await kafka.start())
+        await self._keep(kafka.start)
         self._kafka = kafka.bootstrap
         self._write_state()
 
@@ -223,9 +227,15 @@ class Instance:
             services=missing,
         )
         self._say("Starting PostgreSQL.")
-        self._servers.append(await postgres.start())
+        await self._keep(postgres.start)
         self._urls |= {service: postgres.database_url(service) for service in missing}
         self._write_state()
+
+    async def _keep(self, start: Callable[[], Awaitable[Child]]) -> None:
+        """Start a server, and from then on again where it is killed."""
+        server = Server(start, self._running(), self._say)
+        await server.start()
+        self._servers.append(server)
 
     def _tracer(self) -> Zipkin | None:
         if variable := elsewhere(self._settings):
@@ -271,14 +281,13 @@ class Instance:
         return child
 
     async def _watch(self) -> None:
-        """Until asked to stop: start dead replicas again, raise when a server is dead."""
+        """Until asked to stop: start the dead again; raise when a server has ended by itself."""
         supervisor = self._running()
         try:
             while True:
                 supervisor.watchdog.keep()
                 for server in self._servers:
-                    if not server.alive:
-                        raise ChildDied(server.obituary())
+                    server.look()
                 self._services().start_the_dead_again()
                 for following in self._following:
                     if following.done():

@@ -189,7 +189,9 @@ class Replicas:
     async def _restart(self, replica: Replica) -> None:
         if self._now() - replica.started > STEADY_SECONDS:
             replica.backoff = FIRST_BACKOFF_SECONDS
-        self._say(f"{replica.child.obituary()}\nIt starts again in {replica.backoff:g} s.")
+        child, again = replica.child, f"t starts again in {replica.backoff:g} s."
+        killed = f"{child.end_in_words()}; i{again}"
+        self._say(killed if child.killed else f"{child.obituary()}\nI{again}")
         try:
             await self._supervisor.end([replica.child])
             await self._supervisor.tick(replica.backoff)

@@ -62,13 +62,21 @@ class Child:
             return ""
         return "\n".join(text.splitlines()[-LAST_LINES:])
 
+    @property
+    def killed(self) -> bool:
+        """Whether a signal has ended it, so that its log cannot say why."""
+        code = self.popen.poll()
+        return code is not None and code < 0
+
+    def end_in_words(self) -> str:
+        """How it ended: `cpd ended by SIGKILL`."""
+        code = self.popen.poll()
+        how = f"by {signal.Signals(-code).name}" if code and self.killed else f"with {code}"
+        return f"{self.name} ended {how}"
+
     def obituary(self) -> str:
         """How it ended and what it said last."""
-        code = self.popen.poll()
-        how = (
-            f"by {signal.Signals(-code).name}" if code is not None and code < 0 else f"with {code}"
-        )
-        return f"{self.name} ended {how}. Its log, {self.log}, ends with:\n{self.last_lines()}"
+        return f"{self.end_in_words()}. Its log, {self.log}, ends with:\n{self.last_lines()}"
 
 
 @dataclass

@@ -25,6 +25,7 @@ from deploy.embedded.processes import Identity, wait_until
 from deploy.embedded.state import InstanceState, down
 from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.trouble import JarsRefused
+from tests.conftest import eventually
 
 SECONDS_TO_STOP: Final = 10.0
 RUN: Final = """
@@ -218,6 +219,28 @@ def test_another_process_learns_what_runs(running: Running) -> None:
     }
     assert all(child.ready and child.identity.alive() for child in state.children)
     assert state.kafka == next(child.address for child in state.children if child.name == "kafka")
+
+
+async def test_a_server_that_is_killed_is_started_again(running: Running) -> None:
+    url, old = running.state.database_urls["cpd"], pids(running)["postgres"]
+    os.kill(old, signal.SIGKILL)
+
+    async def answers() -> bool:
+        if pids(running).get("postgres", old) == old:
+            return False
+        try:
+            connection = await asyncpg.connect(url)
+        except (OSError, asyncpg.PostgresError):
+            return False
+        await connection.close()
+        return True
+
+    await eventually(answers, within_seconds=30)
+    assert running.popen.poll() is None
+
+
+def pids(running: Running) -> dict[str, int]:
+    return {child.name: child.pid for child in running.state.children}
 
 
 def test_a_second_instance_in_the_same_home_is_refused(running: Running) -> None:

@@ -15,6 +15,7 @@ from deploy.embedded.instance import Instance
 from deploy.embedded.jars import ZIPKIN
 from deploy.embedded.processes import Identity, wait_until
 from deploy.embedded.replicas import want
+from deploy.embedded.servers import Server
 from deploy.embedded.state import InstanceState
 from deploy.embedded.supervisor import Child, Supervisor
 from deploy.embedded.trouble import ChildDied, NotReady
@@ -32,6 +33,12 @@ class Ok(http.server.BaseHTTPRequestHandler):
 given = os.environ.items()
 print({name: value for name, value in given if name[:4] in ("ASPI", "OTEL")}, flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["ASPIRE_HTTP_PORT"])), Ok).serve_forever()
+"""
+ENDS = """
+import signal, sys
+signal.signal(signal.SIGUSR1, lambda *_: sys.exit("no room left"))
+print("ready", flush=True)
+signal.pause()
 """
 SETTINGS = {
     **{name: value for name, value in os.environ.items() if name[:4] not in ("ASPI", "OTEL")},
@@ -67,6 +74,44 @@ async def test_a_child_that_ends_well_is_waited_for(supervisor: Supervisor) -> N
 async def test_a_child_that_fails_is_reported_with_its_last_words(supervisor: Supervisor) -> None:
     with pytest.raises(ChildDied, match=r"(?s)bad ended with 3.*no room left"):
         await supervisor.run("bad", python("print('no room left'); raise SystemExit(3)"))
+
+
+async def test_a_server_is_started_again_where_it_was_killed(supervisor: Supervisor) -> None:
+    said: list[str] = []
+    kept = server(supervisor, "import time; print('ready', flush=True); time.sleep(60)", said)
+    await kept.start()
+    kept.look()
+    first = kept.child
+    os.kill(first.popen.pid, signal.SIGKILL)
+    until(lambda: not first.alive)
+    while kept.child is first:
+        kept.look()
+        await supervisor.tick()
+    assert kept.child.alive
+    until(lambda: "ready" in kept.child.last_lines())
+    await kept.close()
+    assert said == [
+        "server ended by SIGKILL; it starts again on its data.",
+        "server answers again.",
+    ]
+
+
+async def test_a_server_that_ends_by_itself_is_reported(supervisor: Supervisor) -> None:
+    kept = server(supervisor, ENDS, [])
+    await kept.start()
+    os.kill(kept.child.popen.pid, signal.SIGUSR1)
+    until(lambda: not kept.child.alive)
+    with pytest.raises(ChildDied, match=r"(?s)server ended with 1.*no room left"):
+        kept.look()
+
+
+def server(supervisor: Supervisor, code: str, said: list[str]) -> Server:
+    async def start() -> Child:
+        child = supervisor.spawn("server", python(code))
+        await supervisor.until_ready(child, lambda: ready(child), 10)
+        return child
+
+    return Server(start, supervisor, said.append)
 
 
 async def test_a_child_that_is_not_ready_in_time_is_reported(supervisor: Supervisor) -> None:
