@@ -100,6 +100,22 @@ async def test_a_school_joins_learns_and_is_in_the_report(aspire: Aspire) -> Non
 
 
 @pytest.mark.usefixtures("up")
+def test_status_is_watched_until_ctrl_c(aspire: Aspire) -> None:
+    command = ("status", "--watch", "--json", "--every", "0.5")
+    with subprocess.Popen(
+        [sys.executable, "-m", "deploy.cli", *command],
+        env=aspire.environment,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as watching:
+        assert watching.stdout is not None
+        looks = [json.loads(watching.stdout.readline()) for _ in range(2)]
+        watching.send_signal(signal.SIGINT)
+    assert all(each["services"]["cpd"]["flow"]["service"] == "cpd" for each in looks)
+    assert watching.returncode == 130
+
+
+@pytest.mark.usefixtures("up")
 def test_a_second_instance_in_the_same_home_is_refused(aspire: Aspire) -> None:
     for command in (("up",), ("demo", "--once")):
         done = aspire(*command)

@@ -66,6 +66,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["audit", "--service", "weather"], "no service weather"),
         (["audit", "--type", "PlaceBoked"], "PlaceBooked"),
         (["audit", "--since", "Tuesday"], "“Tuesday” is no time"),
+        (["status", "--watch", "--every", "0"], "--every"),
         (["run", "weather"], "no service weather"),
         (["run", "cpd", "--part", "engine"], "no part engine"),
         (["run", "reporting", "--part", "relay"], "no relay"),
