@@ -5,6 +5,7 @@ import asyncio
 import logging
 import os
 import sys
+from collections.abc import Mapping
 
 import asyncpg
 from rich.console import Console
@@ -44,7 +45,7 @@ async def main() -> int:
             results.append(await changing(bench, asked.minutes * 60, of_one, console.print))
         await admin.close()
     restarted = await restarting(console.print) if asked.only in (None, "restart") else None
-    console.print(_table(results, restarted))
+    console.print(_table(results, restarted, sizes))
     found = {
         "seconds": asked.seconds,
         "minutes": asked.minutes,
@@ -60,7 +61,7 @@ async def main() -> int:
     return 1 if missed else 0
 
 
-def _table(results: list[Result], restarted: Restarted | None) -> Table:
+def _table(results: list[Result], restarted: Restarted | None, sizes: Mapping[str, float]) -> Table:
     shown = Table(title=f"{PARTITIONS} partitions, {os.cpu_count()} cores, load "
                   f"{os.getloadavg()[0]:.1f}")  # fmt: skip
     shown.add_column("what", overflow="fold")
@@ -75,6 +76,8 @@ def _table(results: list[Result], restarted: Restarted | None) -> Table:
             ratio if each.reached else f"[bold red]{ratio}[/]",
             f"≥ {each.wanted:g}",
         )
+    for name, size in sizes.items():
+        shown.add_row(f"bytes: {name.replace('_', ' ')}", f"{size:.0f}")
     if restarted is not None:
         what = (
             f"{restarted.replicas} replicas restarted in {restarted.seconds:.0f} s under "
