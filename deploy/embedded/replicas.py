@@ -15,7 +15,7 @@ import httpx
 
 from deploy.embedded.home import Ports, write_atomically
 from deploy.embedded.supervisor import Child, Stopped, Supervisor
-from deploy.embedded.trouble import Trouble
+from deploy.embedded.trouble import NotReady, Trouble
 
 SECONDS_TO_READY: Final = 60.0
 SECONDS_TO_DRAIN: Final = 20.0
@@ -119,7 +119,8 @@ class Replicas:
     async def start(self, service: str, number: int = 1, part: str | None = None) -> str:
         """Start one, wait until it is ready, and return its address.
 
-        If it dies before it is ready this raises ChildDied; if later, it is started again.
+        One that answers and is not ready after a minute is told of and kept. If it dies before it
+        is ready this raises ChildDied; if later, it is started again.
         """
         name = replica_name(service, number, part)
         if name in self._running:
@@ -129,9 +130,13 @@ class Replicas:
         replica = Replica(service, number, part, port, child, self._now())
         try:
             await self._until_ready(replica)
-        except Trouble:
-            await self._end([replica])
-            raise
+        except Trouble as trouble:
+            why = await self._why_not_ready(replica) if isinstance(trouble, NotReady) else None
+            if why is None:
+                await self._end([replica])
+                raise
+            # Whoever ends the trouble, as `aspire resume` does, needs the platform.
+            self._say(f"{name} runs and is not ready ({why}). All else goes on.")
         self._running[name] = replica
         return replica.address
 
@@ -215,6 +220,17 @@ class Replicas:
                 return answer.is_success
 
             await self._supervisor.until_ready(replica.child, ready, SECONDS_TO_READY)
+
+    async def _why_not_ready(self, replica: Replica) -> str | None:
+        """What its parts say; None where it does not answer."""
+        try:
+            async with httpx.AsyncClient(base_url=replica.address, trust_env=False) as client:
+                parts = (await client.get(self._ready_path or "")).json()["parts"]
+            return "; ".join(
+                f"{name}: {of['detail']}" for name, of in parts.items() if of["detail"]
+            )
+        except (httpx.HTTPError, ValueError, LookupError, TypeError):
+            return None
 
     def _now(self) -> float:
         return asyncio.get_running_loop().time()

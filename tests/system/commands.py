@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
-from uuid import uuid4
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
 
 from deploy.cli.app import invoke
 from deploy.embedded.home import cache
@@ -109,26 +107,3 @@ def run_sql(dsn: str, statement: str) -> list[asyncpg.Record]:
             await connection.close()
 
     return asyncio.run(run())
-
-
-def send_hostile(kafka: str) -> None:
-    """A record whose envelope is good and whose body is not."""
-    headers = {
-        "ce_id": str(uuid4()),
-        "ce_type": "uk.aspire.scheduling.NetworkDayHeld.v1",
-        "ce_time": "2026-11-25T09:00:00Z",
-        "ce_sequence": "000000000001",
-    }
-
-    async def send() -> None:
-        producer = AIOKafkaProducer(bootstrap_servers=kafka)
-        await producer.start()
-        await producer.send_and_wait(
-            "aspire.scheduling",
-            b"{broken",
-            key=b"hostile-key",
-            headers=[(name, value.encode()) for name, value in headers.items()],
-        )
-        await producer.stop()
-
-    asyncio.run(send())

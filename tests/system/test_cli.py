@@ -1,5 +1,6 @@
 """The command `aspire` against a whole platform that it has started itself."""
 
+import asyncio
 import json
 import shutil
 import signal
@@ -15,8 +16,9 @@ import httpx
 import psutil
 import pytest
 
+from deploy.demo import bad_event
 from deploy.demo.register import write_register
-from tests.system.commands import Aspire, run_sql, send_hostile
+from tests.system.commands import Aspire, run_sql
 from tests.system.scaling import SECONDS, Networks, applied, replicas
 from tests.system.story import follow
 
@@ -241,7 +243,7 @@ def test_what_is_on_kafka_is_what_the_journals_and_inboxes_say(aspire: Aspire) -
 
 @pytest.mark.usefixtures("up")
 def test_a_hostile_record_is_parked_looked_at_replayed_and_discarded(aspire: Aspire) -> None:
-    send_hostile(aspire.json("status")["kafka"]["address"])
+    asyncio.run(bad_event.send(aspire.json("status")["kafka"]["address"], "hostile-key"))
     aspire.eventually("parked", "list", "cpd", "--json", holds="hostile-key")
     assert "reason" in aspire("parked", "list", "cpd").stdout
     [parked] = aspire.json("parked", "list", "cpd")

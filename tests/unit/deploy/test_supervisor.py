@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.embedded import replicas
 from deploy.embedded.instance import Instance
 from deploy.embedded.jars import ZIPKIN
 from deploy.embedded.processes import Identity, wait_until
@@ -33,6 +34,16 @@ class Ok(http.server.BaseHTTPRequestHandler):
 given = os.environ.items()
 print({name: value for name, value in given if name[:4] in ("ASPI", "OTEL")}, flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["ASPIRE_HTTP_PORT"])), Ok).serve_forever()
+"""
+STOPPED = """
+import http.server, os
+class Stopped(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(503); self.end_headers()
+        self.wfile.write(b'{"status": "not ready", "parts": {"api": {"detail": ""}, "consumer":'
+            b' {"detail": "stopped at noon; `aspire resume cpd` lets it go on"}}}')
+    def log_message(self, *_): pass
+http.server.HTTPServer(("127.0.0.1", int(os.environ["ASPIRE_HTTP_PORT"])), Stopped).serve_forever()
 """
 ENDS = """
 import signal, sys
@@ -206,6 +217,21 @@ async def test_a_service_gets_its_own_settings_only(tmp_path: Path) -> None:
         ("cpd", address, True)
     ]
     assert InstanceState.read(tmp_path) is None
+
+
+async def test_a_service_that_is_stopped_is_told_of_and_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replicas, "SECONDS_TO_READY", 1.0)
+    said: list[str] = []
+    async with instance(tmp_path, STOPPED, say=said.append) as running:
+        await running.start_servers()
+        address = await running.start_service("cpd")
+        assert running.addresses()["cpd"] == address
+    assert said[-1] == (
+        "cpd runs and is not ready (consumer: stopped at noon; `aspire resume cpd` lets it go on). "
+        "All else goes on."
+    )
 
 
 async def test_a_zipkin_that_cannot_be_run_is_told_and_ends_nothing(tmp_path: Path) -> None:
