@@ -24,14 +24,15 @@ NICENESS: Final = 5
 """Where the processors are short, the platform goes first."""
 
 JVM: Final = (
-    "-Xmx192m",
+    "-Xmx448m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
 )
-MOST_SPANS: Final = 30_000
-"""The oldest traces make room for new ones. A span takes some 2.2 KB of the heap."""
+MOST_SPANS: Final = 100_000
+"""The oldest traces make room for new ones; those of the demo's last bookings are still there. A
+span takes some 2.2 KB of the heap."""
 
 DECIDED_BY_USER: Final = (
     "OTEL_SDK_DISABLED",
