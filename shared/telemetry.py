@@ -75,7 +75,8 @@ class DoneSpans:
     def __init__(self, provider: TracerProvider, processor: SpanProcessor) -> None:
         self._provider = provider
         self._processor = processor
-        self._scope = InstrumentationScope("aspire.messaging")
+        # A version of None would be null, for which Zipkin refuses a batch.
+        self._scope = InstrumentationScope("aspire.messaging", "")
 
     def make(
         self,

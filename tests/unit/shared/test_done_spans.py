@@ -1,8 +1,11 @@
 """Spans of what is done already: what a parent is to them, and what the sampler says."""
 
+import json
 from typing import Any, cast
 
 import pytest
+from opentelemetry.exporter.zipkin.json.v2 import JsonV2Encoder
+from opentelemetry.exporter.zipkin.node_endpoint import NodeEndpoint
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -30,6 +33,15 @@ def test_they_are_in_their_parents_trace_unless_the_sampler_wants_none(
         ("process topic", PARENT, 5, 9),
         ("SELECT", above, 6, 7),
     ][:made]
+
+
+def test_zipkin_reads_them() -> None:
+    exporter = InMemorySpanExporter()
+    spans = DoneSpans(TracerProvider(DEFAULT_ON), SimpleSpanProcessor(exporter))
+    spans.make("process topic", PARENT, 5, 9, {"messaging.kafka.offset": 7})
+    [span] = cast("Any", exporter.get_finished_spans())
+    [written] = json.loads(JsonV2Encoder().serialize([span], NodeEndpoint()))
+    assert None not in written["tags"].values(), "Zipkin refuses the batch"
 
 
 @pytest.mark.parametrize(("records", "detailed"), [(MANY, STATEMENT_SPANS // 8), (MANY + 1, 1)])
