@@ -16,8 +16,8 @@ import httpx
 import psutil
 import pytest
 
-from deploy.demo import bad_event
 from deploy.demo.register import write_register
+from tests import bad_event
 from tests.system.commands import Aspire, run_sql
 from tests.system.scaling import SECONDS, Networks, applied, replicas
 from tests.system.story import follow

@@ -1,5 +1,5 @@
 """A record on a topic of the running instance whose envelope is good and whose body is not, for an
-operator to practise on: `python -m deploy.demo.bad_event [KEY]`."""
+operator to practise on: `python -m tests.bad_event [KEY]`."""
 
 import asyncio
 import os
