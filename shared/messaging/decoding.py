@@ -18,14 +18,13 @@ from pydantic import Json, TypeAdapter, ValidationError
 from shared.events import EVENT_TYPES, Event, Received
 from shared.messaging.records import (
     SEQUENCE_DIGITS,
+    TRACEPARENT,
     UNDECODABLE,
     Entry,
     Record,
     Unreadable,
     event_id,
 )
-
-TRACEPARENT = re.compile(rb"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """U+0000 as JSON escapes it. PostgreSQL's text holds any character but this one."""

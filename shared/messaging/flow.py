@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 class Process(Says):
     """A replica; `silent` tells for how long it has said nothing, in seconds, and `well` whether
-    that is too long to be true."""
+    that is short enough for the rest to be true."""
 
     silent: float
     well: bool
@@ -85,7 +85,7 @@ async def flow(
         outbox=found.outbox,
         outbox_age=found.outbox_age,
         writes=[
-            Writing(topic=topic.name, rate=_sum(each.sent.get(topic.name) for each in alive))
+            Writing(topic=topic.name, rate=sum(_those(topic.name, (each.sent for each in alive))))
             for topic in topics_of(service)
         ],
         reads=[_reading(topic, alive, found) for topic in sorted(reads)],
@@ -103,7 +103,7 @@ def _reading(topic: str, alive: Sequence[Says], found: figures.Figures) -> Readi
     lags = _those(topic, (each.lag for each in alive))
     return Reading(
         topic=topic,
-        rate=_sum(each.taken.get(topic) for each in alive),
+        rate=sum(_those(topic, (each.taken for each in alive))),
         partitions=sum(_those(topic, (each.partitions for each in alive))),
         lag=sum(lags) if lags else None,
         lag_seconds=max(_those(topic, (each.lag_seconds for each in alive)), default=None),
@@ -112,10 +112,6 @@ def _reading(topic: str, alive: Sequence[Says], found: figures.Figures) -> Readi
         set_aside=found.set_aside.get(topic, 0),
         set_aside_age=found.set_aside_age.get(topic, 0.0),
     )
-
-
-def _sum(rates: Iterable[float | None]) -> float:
-    return sum(rate for rate in rates if rate is not None)
 
 
 def _those(topic: str, values: Iterable[Mapping[str, T]]) -> list[T]:

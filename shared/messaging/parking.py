@@ -4,7 +4,6 @@ Replaying and discarding move the key's inbox row as a batch does, so that a con
 the same key starts over.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +18,7 @@ from shared.messaging.decoding import decode
 from shared.messaging.effects import Effects
 from shared.messaging.inbox import OVERTAKEN
 from shared.messaging.plan import KeyPlan, KeyState
-from shared.messaging.records import Entry, Record, Unreadable
+from shared.messaging.records import Entry, Record, Unreadable, trace_id
 from shared.messaging.waves import Waves
 
 MAX_LISTED = 1000
@@ -296,14 +295,8 @@ def _shown(row: asyncpg.Record, with_value: bool = False) -> Parked:
         type=headers.get("ce_type", b"").decode("utf-8", "replace") or None,
         reason=row["reason"],
         since=row["since"],
-        trace_id=_trace_id(headers.get("traceparent", b"")),
+        trace_id=trace_id(headers.get("traceparent")),
         value=(row["value"] or b"").decode("utf-8", "replace")
         if with_value and not personal
         else None,
     )
-
-
-def _trace_id(traceparent: bytes) -> str | None:
-    """Of a well-formed one: anybody may write what stands in a record."""
-    found = re.fullmatch(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}", traceparent)
-    return found[1].decode() if found else None

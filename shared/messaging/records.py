@@ -118,7 +118,13 @@ def event_id(raw: bytes | None) -> UUID:
     return PostgresUUID((raw or b"").decode())
 
 
-_TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def trace_id(traceparent: bytes | None) -> str | None:
+    """Of a well-formed header: anybody may write what stands in a record."""
+    found = TRACEPARENT.fullmatch(traceparent or b"")
+    return found[1].decode() if found else None
 
 
 def log_fields(record: Record) -> dict[str, str]:
@@ -127,8 +133,8 @@ def log_fields(record: Record) -> dict[str, str]:
     found: dict[str, str] = {}
     with suppress(ValueError):
         found["event_id"] = str(event_id(headers.get("ce_id")))
-    if traced := _TRACEPARENT.fullmatch(headers.get("traceparent") or b""):
-        found["trace_id"] = traced[1].decode()
+    if traced := trace_id(headers.get("traceparent")):
+        found["trace_id"] = traced
     return found
 
 

@@ -7,26 +7,21 @@ operator's own token, to the addresses in `ASPIRE_OPERATIONS_SERVICES` and nowhe
 import re
 import ssl
 from functools import cache
-from typing import Annotated, Final
+from typing import Final
 
 import httpx
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from shared.events import TOPICS
 from shared.problems import NotFound, Refused
-from shared.web.actor import Actor
-from shared.web.auth import require
-from shared.web.context import Context, context_of
+from shared.web.operations import Operator, Served
 from shared.web.site import File, Site
 
 SECONDS_TO_ANSWER: Final = 3
 PASSED_ON: Final = re.compile(r"flow|stops|resume|parked(/[0-9]{1,19}(/replay|/discard)?)?")
 PASSED_HEADERS: Final = ("authorization", "content-type", "idempotency-key", "traceparent")
-
-Operator = Annotated[Actor, Depends(require("operations"))]
-Served = Annotated[Context, Depends(context_of)]
 
 PACKAGE: Final = "shared.web"
 SITE: Final = Site(
