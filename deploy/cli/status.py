@@ -63,19 +63,18 @@ def status(
         say(f"Nothing runs in {platform.home}. `aspire up` starts it.")
         raise typer.Exit(NOTHING_RUNS)
     if watch:
-        asyncio.run(_watch(every, as_json=as_json))
+        asyncio.run(_watch(found, every, as_json=as_json))
     elif as_json:
         print_json(found)
     else:
         out.print(picture(found), *_databases(found))
 
 
-async def _watch(every: float, *, as_json: bool) -> None:
+async def _watch(found: dict[str, Any], every: float, *, as_json: bool) -> None:
     """Shows it again and again: in one place where a person looks, else one after the other."""
     seen = out.is_terminal and not as_json
     with Live(console=out, screen=True, auto_refresh=False) if seen else nullcontext() as live:
         while True:
-            found = await look(Platform.here())
             if as_json:
                 print_line(json.dumps(found, ensure_ascii=False, default=str))
             elif live is None:
@@ -84,6 +83,7 @@ async def _watch(every: float, *, as_json: bool) -> None:
                 live.update(picture(found), refresh=True)
             sys.stdout.flush()
             await asyncio.sleep(every)
+            found = await look(Platform.here())
 
 
 async def look(platform: Platform) -> dict[str, Any]:
@@ -135,8 +135,8 @@ async def _service(platform: Platform, service: str) -> dict[str, Any] | None:
     except CannotDo:
         database = None
     children = {each.name: each for each in (platform.state.children if platform.state else ())}
-    replicas = [children[name] for name in replicas_among(children, service)]
-    addresses = [str(each.address) for each in replicas if each.address != url]
+    running = [children[name] for name in replicas_among(children, service)]
+    addresses = [str(each.address) for each in running if each.address != url]
     answers, *others = await asyncio.gather(
         _answers(platform, url), *(_readiness_at(address) for address in addresses)
     )
@@ -149,7 +149,7 @@ async def _service(platform: Platform, service: str) -> dict[str, Any] | None:
         "database_url": database,
         "replicas": [
             {"name": each.name, "address": each.address, "pid": each.pid} | how[str(each.address)]
-            for each in replicas
+            for each in running
         ],
         **answers,
     }

@@ -55,7 +55,7 @@ async def _run(home: Path, *, once: bool, register: Path | None, seed: int, trac
         report = await _unless_stopped(instance, playing)
         print_figures(report)
         out.print(Text(f"The demo took {time.monotonic() - began:.0f} s.", style="dim"))
-        print_again(year)
+        print_again(year, once=once)
         if once:
             return
         print_addresses(instance)
@@ -63,10 +63,10 @@ async def _run(home: Path, *, once: bool, register: Path | None, seed: int, trac
         say("Stopping.")
 
 
-def print_again(year: ProgrammeYear) -> None:
+def print_again(year: ProgrammeYear, *, once: bool) -> None:
     """How to see the report of this year again, which is not the current one."""
-    command = f"aspire report --year {year}"
-    out.print(Text.assemble(("While it runs: ", "dim"), command))
+    when = "After `aspire up`: " if once else "While it runs: "
+    out.print(Text.assemble((when, "dim"), f"aspire report --year {year}"))
     out.print()
 
 

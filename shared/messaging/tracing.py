@@ -118,12 +118,13 @@ def _make(
     ]
     if not sampled:
         return
+    detailed = spans.detailed
     for number, (event, parent) in enumerate(sampled):
         about = _about(service, event)
         context = done.make(
             f"process {event.topic}", parent, begun, ended, about, SpanKind.CONSUMER
         )
-        if number < spans.detailed:
+        if number < detailed:
             _statements(done, spans.statements, context)
     tracer.start_span(
         f"process {service} batch",

@@ -70,9 +70,36 @@ async def follow(aspire: Aspire) -> None:
 async def _follow(office: Client, status: Any) -> None:
     today = datetime.now(UTC).date()
     year = ProgrammeYear.of(today)
-    joined = str(year.first_day)
+    school, network, person = await _joins(office, str(year.first_day))
+    # Whoever is killed is started again, and goes on where it was.
+    os.kill(status["services"]["scheduling"]["pid"], signal.SIGKILL)
     held_on = str(max(year.first_day, today - timedelta(days=1)))
+    await _learns(office, school, network, person, held_on)
 
+    async def credited() -> Any:
+        record = await office.get("cpd", f"/people/{person}/record?year={year}")
+        return record if record and float(record["hours"]) else None
+
+    record = await eventually(credited, what="the hours are credited")
+    assert float(record["hours"]) == 5.5
+
+    async def reported() -> Any:
+        report = await office.get("reporting", f"/reports/{year}/schools/{school}")
+        return report if report and "5.5" in str(report) else None
+
+    await eventually(reported, what="the school's report has the hours")
+    national = await office.get("reporting", f"/reports/{year}")
+    from_topics = add_up(
+        await facts(status["kafka"]["address"]), str(year.first_day), str(year.last_day), str(today)
+    )
+    assert as_reported(national) == from_topics
+    assert from_topics["leaders"] == {"middle_leader": 1}
+    ready = [await office.get(name, "/health/ready") for name in office.services]
+    assert [each["status"] for each in ready] == ["ready"] * 4
+
+
+async def _joins(office: Client, joined: str) -> tuple[str, str, str]:
+    """The school with its leader, in a network; answers the ids of school, network and leader."""
     imported = await office.post("membership", "/register-imports", REGISTER)
     assert imported["registered"] == 2
     school = (await office.get("membership", "/schools?urn=199991"))["items"][0]
@@ -101,14 +128,16 @@ async def _follow(office: Client, status: Any) -> None:
         place,
         {"school_id": school["school_id"], "role": "middle_leader", "appointed_on": joined},
     )
+    return school["school_id"], network["network_id"], person
 
-    # Whoever is killed is started again, and goes on where it was.
-    os.kill(status["services"]["scheduling"]["pid"], signal.SIGKILL)
+
+async def _learns(office: Client, school: str, network: str, person: str, held_on: str) -> None:
+    """The leader attends a Network Day, once scheduling knows who and where that is."""
 
     async def known() -> Any:
         try:
             seen = await office.get("scheduling", f"/people/{person}")
-            member = await office.get("scheduling", f"/schools/{school['school_id']}")
+            member = await office.get("scheduling", f"/schools/{school}")
         except httpx.HTTPError:
             return None
         return seen and seen["posts"] and member and member["membership"]
@@ -119,7 +148,7 @@ async def _follow(office: Client, status: Any) -> None:
         "/network-days",
         {
             "title": "Reading well",
-            "network_ids": [network["network_id"]],
+            "network_ids": [network],
             "date": held_on,
             "venue": "Town Hall",
             "places": 1,
@@ -130,31 +159,10 @@ async def _follow(office: Client, status: Any) -> None:
     booked = await office.post(
         "scheduling",
         f"/network-days/{day['day_id']}/places",
-        {"person_id": person, "school_id": school["school_id"]},
+        {"person_id": person, "school_id": school},
     )
     await office.post(
         "scheduling",
         f"/network-days/{day['day_id']}/hold",
         {"register": [{"place_id": booked["place_id"], "attendance": "attended"}]},
     )
-
-    async def credited() -> Any:
-        record = await office.get("cpd", f"/people/{person}/record?year={year}")
-        return record if record and float(record["hours"]) else None
-
-    record = await eventually(credited, what="the hours are credited")
-    assert float(record["hours"]) == 5.5
-
-    async def reported() -> Any:
-        report = await office.get("reporting", f"/reports/{year}/schools/{school['school_id']}")
-        return report if report and "5.5" in str(report) else None
-
-    await eventually(reported, what="the school's report has the hours")
-    national = await office.get("reporting", f"/reports/{year}")
-    from_topics = add_up(
-        await facts(status["kafka"]["address"]), str(year.first_day), str(year.last_day), str(today)
-    )
-    assert as_reported(national) == from_topics
-    assert from_topics["leaders"] == {"middle_leader": 1}
-    ready = [await office.get(name, "/health/ready") for name in office.services]
-    assert [each["status"] for each in ready] == ["ready"] * 4
