@@ -14,6 +14,7 @@ router = Site(
     "",
     File(PACKAGE, "pages/report.html", "text/html"),
     {
+        "asking.js": File("shared.web", "pages/asking.js", JS),
         "report.css": File(PACKAGE, "pages/report.css", CSS),
         "figures.js": File(PACKAGE, "pages/figures.js", JS),
         "plots.js": File(PACKAGE, "pages/plots.js", JS),

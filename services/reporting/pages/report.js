@@ -1,10 +1,10 @@
 // Fetches the report that is chosen, shows it, and keeps it current.
 
+import { answer as get, Problem, hasToken, keepToken, dropToken, takeToken } from "./asking.js";
 import { draw, sizeForPaper, sizeForScreen } from "./plots.js";
 import { bigFigures, panelsOf } from "./figures.js";
 
 const EVERY_MS = 2000;
-const TOKEN = "aspire-token";
 const $ = (id) => document.getElementById(id);
 const time = () => new Date().toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "Europe/London" });
 
@@ -14,23 +14,6 @@ let freshAt = null;
 let timer = null;
 let asking = 0;
 let listening = false;
-
-class Problem extends Error {
-  constructor(status, detail) {
-    super(detail);
-    this.status = status;
-  }
-}
-
-async function get(path, headers = {}) {
-  const answer = await fetch(path, {
-    cache: "no-store",
-    headers: { Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}`, ...headers },
-  });
-  if (answer.ok || answer.status === 304) return answer;
-  const problem = await answer.json().catch(() => ({}));
-  throw new Problem(answer.status, problem.detail || `The service answered ${answer.status}.`);
-}
 
 // What is chosen, kept in the address so that it can be bookmarked.
 
@@ -108,7 +91,7 @@ async function look(mine) {
     const path = pathOf(chosen());
     if (path === null) throw new Problem(404, "Your token names no network or school to report on.");
     const known = shown.path === path ? { "If-None-Match": shown.etag } : {};
-    const answer = await get(path, known);
+    const answer = await get(path, { headers: known });
     const report = answer.status === 304 ? null : await answer.json();
     if (mine !== asking) return;
     if (report) {
@@ -187,7 +170,7 @@ function show(report) {
 // Who asks
 
 function askForToken(reason) {
-  sessionStorage.removeItem(TOKEN);
+  dropToken();
   choices = null;
   $("figures").hidden = true;
   $("choices").hidden = true;
@@ -198,12 +181,8 @@ function askForToken(reason) {
 }
 
 function begin() {
-  const given = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (given) {
-    sessionStorage.setItem(TOKEN, given);
-    history.replaceState(null, "", location.pathname + location.search);
-  }
-  sessionStorage.getItem(TOKEN) ? follow() : askForToken();
+  takeToken();
+  hasToken() ? follow() : askForToken();
 }
 
 async function download() {
@@ -230,7 +209,7 @@ $("csv").addEventListener("click", download);
 $("print").addEventListener("click", () => window.print());
 $("sign-in").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(TOKEN, $("token").value.trim());
+  keepToken($("token").value.trim());
   $("token").value = "";
   follow();
 });

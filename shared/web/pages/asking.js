@@ -1,6 +1,7 @@
-// Asks the services, by way of the one that served this page, as the bearer of the tab's token.
+// Asks services, by way of the one that served this page, as the bearer of the tab's token. Each page
+// has a token of its own, under the name that its root element says.
 
-const TOKEN = "aspire-operations-token";
+const TOKEN = document.documentElement.dataset.token;
 
 export class Problem extends Error {
   constructor(status, detail) {
@@ -9,16 +10,18 @@ export class Problem extends Error {
   }
 }
 
-export async function ask(path, options = {}) {
-  const answer = await fetch(path, {
+export async function answer(path, options = {}) {
+  const found = await fetch(path, {
     cache: "no-store",
     ...options,
     headers: { Authorization: `Bearer ${sessionStorage.getItem(TOKEN)}`, ...options.headers },
   });
-  const body = await answer.json().catch(() => ({}));
-  if (answer.ok) return body;
-  throw new Problem(answer.status, body.detail || `The service answered ${answer.status}.`);
+  if (found.ok || found.status === 304) return found;
+  const problem = await found.json().catch(() => ({}));
+  throw new Problem(found.status, problem.detail || `The service answered ${found.status}.`);
 }
+
+export const ask = async (path, options) => (await answer(path, options)).json();
 
 export function tell(path, body) {
   const key = [...crypto.getRandomValues(new Uint8Array(16))].map((each) => each.toString(16).padStart(2, "0")).join("");

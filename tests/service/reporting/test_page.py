@@ -32,7 +32,7 @@ async def test_all_files_of_the_page_are_here(client: httpx.AsyncClient) -> None
     page = await client.get("/")
     addresses = re.findall(r'(?:src|href)="(/pages/[^"]*)"', page.text)
     assert len(addresses) == 3
-    for address in [*addresses, "/pages/figures.js", "/pages/plots.js"]:
+    for address in [*addresses, "/pages/asking.js", "/pages/figures.js", "/pages/plots.js"]:
         answer = await client.get(address)
         assert answer.status_code == 200, address
         assert answer.headers["x-content-type-options"] == "nosniff"

@@ -182,3 +182,18 @@ async def test_nothing_but_operations_is_passed_on(hosted: Hosted) -> None:
         assert (
             await client.get(f"{passed}/cpd/flow", headers={"Authorization": ""})
         ).status_code == 401
+
+
+@pytest.mark.timeout(120)
+async def test_the_report_on_the_same_host_keeps_a_token_of_its_own(
+    hosted: Hosted, tab: Tab
+) -> None:
+    await tab.open(hosted.link())
+    await reads(tab, "#heading", "need")
+    await tab.open(f"{hosted.url}/#token={hosted.issuer.issue('office', 'ada')}")
+    await reads(tab, "#big", "Networks")
+    assert await tab.eval("location.hash") == ""
+    kept = await tab.eval("Object.keys(sessionStorage).sort().join()")
+    assert kept == "aspire-operations-token,aspire-token"
+    await tab.open(f"{hosted.url}/?again#token=no-token")
+    await reads(tab, "#sign-in", "Whose report?")
