@@ -70,8 +70,12 @@ def invoke(arguments: Sequence[str]) -> int:
     asked = [arguments[0]] if arguments and arguments[0] in COMMANDS else list(COMMANDS)
     command = get_command(_app(asked))
     try:
-        code = command.main(args=list(arguments), prog_name="aspire", standalone_mode=False)
+        # Not command.main, which ends the process with 1 where nobody reads on.
+        with command.make_context("aspire", list(arguments)) as context:
+            command.invoke(context)
         sys.stdout.flush()
+    except typer.Exit as end:
+        return end.exit_code
     except TyperException as mistake:
         return _refused(_with_hint(mistake))
     except (Trouble, SettingMissing, SettingWrong) as trouble:
@@ -88,7 +92,7 @@ def invoke(arguments: Sequence[str]) -> int:
             f"{error.filename} cannot be used: {error.strerror}. "
             "ASPIRE_HOME names the folder of an instance."
         )
-    return code if isinstance(code, int) else 0
+    return 0
 
 
 def _app(names: Sequence[str]) -> typer.Typer:

@@ -15,10 +15,17 @@ WIDTH_UNSEEN: Final = 120
 """Columns of a table that goes into a file or a pipe, where no terminal has a width."""
 
 
+class Terminal(Console):
+    """rich's, but for who stops reading: the command ends as `invoke` says, and not with 1."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(*, stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     unseen = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(stderr=stderr, width=WIDTH_UNSEEN if unseen else None, highlight=False)
+    return Terminal(stderr=stderr, width=WIDTH_UNSEEN if unseen else None, highlight=False)
 
 
 out = _console(stderr=False)

@@ -102,19 +102,34 @@ async def test_a_school_joins_learns_and_is_in_the_report(aspire: Aspire) -> Non
 
 
 @pytest.mark.usefixtures("up")
+@pytest.mark.parametrize("mode", [["--json"], []])
+def test_status_is_watched_until_nobody_reads(aspire: Aspire, mode: list[str]) -> None:
+    with watching(aspire, *mode) as watched:
+        assert watched.stdout is not None
+        watched.stdout.readline()
+        watched.stdout.close()
+        assert watched.wait(20) == 0
+
+
+@pytest.mark.usefixtures("up")
 def test_status_is_watched_until_ctrl_c(aspire: Aspire) -> None:
-    command = ("status", "--watch", "--json", "--every", "0.5")
-    with subprocess.Popen(
+    with watching(aspire, "--json") as watched:
+        assert watched.stdout is not None
+        looks = [json.loads(watched.stdout.readline()) for _ in range(2)]
+        watched.send_signal(signal.SIGINT)
+        watched.communicate(timeout=20)  # it may be writing the next one
+    assert all(each["services"]["cpd"]["flow"]["service"] == "cpd" for each in looks)
+    assert watched.returncode == 130
+
+
+def watching(aspire: Aspire, *mode: str) -> subprocess.Popen[str]:
+    command = ("status", "--watch", "--every", "0.5", *mode)
+    return subprocess.Popen(
         [sys.executable, "-m", "deploy.cli", *command],
         env=aspire.environment,
         stdout=subprocess.PIPE,
         text=True,
-    ) as watching:
-        assert watching.stdout is not None
-        looks = [json.loads(watching.stdout.readline()) for _ in range(2)]
-        watching.send_signal(signal.SIGINT)
-    assert all(each["services"]["cpd"]["flow"]["service"] == "cpd" for each in looks)
-    assert watching.returncode == 130
+    )
 
 
 @pytest.mark.usefixtures("up")
