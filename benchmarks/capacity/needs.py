@@ -97,19 +97,22 @@ class Need:
         """Replicas of one service's relay and consumer."""
         return self.processes(self.cores["relays and consumers"] / 2)
 
+    def _bytes(self, per_event: str, per_key: str) -> float:
+        """Of an event and its share of a key's row, which twenty events have in common."""
+        return self.measured.size(per_event) + self.measured.size(per_key) / 20
+
     @property
     def journal_bytes(self) -> float:
-        """Of the largest journal, after all years, with one stream for each twenty events."""
-        per_event = self.measured.size("journal_per_event")
-        per_event += self.measured.size("stream_per_key") / 20
-        return max(self.events_a_year.values()) * of("years kept") * per_event
+        """Of the largest journal, after all years."""
+        once = self._bytes("journal_per_event", "stream_per_key")
+        return max(self.events_a_year.values()) * of("years kept") * once
 
     @property
     def database_bytes(self) -> float:
         """Of all databases: journals, inboxes and effects, two of each for an event."""
         kept = self.events * of("years kept")
-        once = self.measured.size("journal_per_event") + self.measured.size("stream_per_key") / 20
-        taken = self.measured.size("effect_per_event") + self.measured.size("inbox_per_key") / 20
+        once = self._bytes("journal_per_event", "stream_per_key")
+        taken = self._bytes("effect_per_event", "inbox_per_key")
         return kept * (once + 2 * taken) * of("copies of a database")
 
     @property
