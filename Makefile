@@ -9,6 +9,9 @@ INSTALLED := $(VENV)/.installed
 DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGISTER)") \
 	$(if $(SEED),--seed $(SEED))
 
+# Every process would compile all of our modules again: the platform has many, and the tests start them often.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo up test model lint format types chaos bench scale capacity docs lock clean
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -24,6 +25,7 @@ from shared.web import LocalIssuer
 from tests.infra import Infra
 
 Database = Callable[[str], Awaitable[str]]
+Template = Callable[[str, asyncpg.Connection], Awaitable[str]]
 Start = Callable[..., AbstractAsyncContextManager["Started"]]
 
 # A test does not fail because the machine is busy.
@@ -41,51 +43,60 @@ async def infra() -> AsyncIterator[Infra]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def template(infra: Infra) -> Callable[[str], Awaitable[str]]:
-    """The name of a migrated, empty database of a service, to be cloned."""
-    made: dict[str, str] = {}
+async def template(infra: Infra) -> Template:
+    """Of a service the name of a migrated, empty database, to be cloned by an administrator.
 
-    async def of(service: str) -> str:
-        if service not in made:
-            name = f"template_{service}"
-            await _execute(infra.admin_dsn, f"CREATE DATABASE {name}")
+    What is cloned is trusted like it: events may be appended, on the server as it runs now.
+    """
+    trusted: dict[str, datetime] = {}
+
+    async def of(service: str, admin: asyncpg.Connection) -> str:
+        name = f"template_{service}"
+        began: datetime = await admin.fetchval("SELECT pg_postmaster_start_time()")
+        if service not in trusted:
+            await admin.execute(f"CREATE DATABASE {name}")
             await migrate(database_url(infra.admin_dsn, name), f"services.{service}")
-            made[service] = name
-        return made[service]
+        if trusted.get(service) != began:
+            await trust(database_url(infra.admin_dsn, name))
+            trusted[service] = began
+        return name
 
     return of
 
 
 @pytest_asyncio.fixture
-async def database(
-    infra: Infra, template: Callable[[str], Awaitable[str]]
-) -> AsyncIterator[Database]:
+async def database(infra: Infra, template: Template) -> AsyncIterator[Database]:
     """Makes a fresh database with a service's tables: `dsn = await database("cpd")`."""
     async with clones(infra, template) as fresh:
         yield fresh
 
 
 @asynccontextmanager
-async def clones(
-    infra: Infra, template: Callable[[str], Awaitable[str]]
-) -> AsyncIterator[Database]:
+async def clones(infra: Infra, template: Template) -> AsyncIterator[Database]:
     """Makes databases, which are dropped at the end."""
     names: list[str] = []
+    admin: asyncpg.Connection | None = None
+
+    async def administrator() -> asyncpg.Connection:
+        nonlocal admin
+        if admin is None or admin.is_closed():  # a test may take the server away
+            admin = await asyncpg.connect(infra.admin_dsn)
+        return admin
 
     async def fresh(service: str) -> str:
         name = f"t_{service}_{uuid4().hex[:12]}"
-        await _execute(
-            infra.admin_dsn,
-            f"CREATE DATABASE {name} TEMPLATE {await template(service)} STRATEGY FILE_COPY",
+        of = await administrator()
+        await of.execute(
+            f"CREATE DATABASE {name} TEMPLATE {await template(service, of)} STRATEGY FILE_COPY"
         )
         names.append(name)
-        dsn = database_url(infra.admin_dsn, name)
-        await trust(dsn)
-        return dsn
+        return database_url(infra.admin_dsn, name)
 
     yield fresh
     for name in names:
-        await _execute(infra.admin_dsn, f"DROP DATABASE {name} WITH (FORCE)")
+        await (await administrator()).execute(f"DROP DATABASE {name} WITH (FORCE)")
+    if admin is not None:
+        await admin.close()
 
 
 @pytest.fixture
@@ -190,13 +201,5 @@ async def trust(dsn: str) -> None:
     connection = await asyncpg.connect(dsn)
     try:
         await checkpoints.trust(connection)
-    finally:
-        await connection.close()
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
     finally:
         await connection.close()

@@ -106,6 +106,7 @@ class Infra:
         )
         self.broker = EmbeddedServer(supervisor, kafka, home / "kafka")
         self.postgres = EmbeddedServer(supervisor, postgres, home / "postgres")
+        self._stack.push_async_callback(self.broker.kill)  # it would put its topics in order first
         await _together(self.broker.start(), self.postgres.start())
         self.kafka, self.admin_dsn = kafka.bootstrap, postgres.admin_dsn
 

@@ -13,7 +13,7 @@ from shared.messaging import cluster
 from shared.messaging.client import Client
 from shared.settings import Settings
 from tests.conformance.model.world import EMPTY
-from tests.conftest import clones
+from tests.conftest import Template, clones
 from tests.infra import Infra
 from tests.kernel.flow import Flow
 from tests.kernel.ledger import LEDGER, Kernel
@@ -61,9 +61,7 @@ def _grow_in(settings: Settings) -> Callable[[str, int], Awaitable[None]]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def dsns(
-    infra: Infra, template: Callable[[str], Awaitable[str]]
-) -> AsyncIterator[tuple[str, str]]:
+async def dsns(infra: Infra, template: Template) -> AsyncIterator[tuple[str, str]]:
     """A consuming and a publishing database for the tests of a file, each of which empties them."""
     async with clones(infra, template) as fresh:
         yield await fresh("cpd"), await fresh("membership")

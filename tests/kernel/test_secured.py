@@ -1,7 +1,7 @@
 """Kafka by SASL and TLS, and PostgreSQL by TLS, by settings alone."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import urlsplit
@@ -15,7 +15,7 @@ from deploy.cli.app import invoke
 from shared.messaging import cluster
 from shared.settings import Settings
 from shared.web import LocalIssuer
-from tests.conftest import Database, Start, Started, clones, eventually
+from tests.conftest import Database, Start, Started, Template, clones, eventually
 from tests.infra import Infra
 from tests.kernel.flow import Flow, history, working
 from tests.kernel.secured import PASSWORD, USER, Secured, secured
@@ -43,9 +43,7 @@ def settings(settings: Settings, servers: Secured) -> Settings:
 
 
 @pytest_asyncio.fixture
-async def database(
-    infra: Infra, template: Callable[[str], Awaitable[str]], servers: Secured
-) -> AsyncIterator[Database]:
+async def database(infra: Infra, template: Template, servers: Secured) -> AsyncIterator[Database]:
     async with clones(infra, template) as fresh:
 
         async def by_tls(service: str) -> str:

@@ -10,6 +10,9 @@ from uuid import uuid4
 
 import httpx
 
+NOTHING_HAPPENED = "DELETE FROM outbox; DELETE FROM event; DELETE FROM stream"
+"""No TRUNCATE: a service that looks at its outbox meanwhile would lock them in another order."""
+
 
 @dataclass
 class Crowd:

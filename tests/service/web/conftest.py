@@ -1,6 +1,6 @@
 """The API of things on a database that is empty, for each test."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,18 +10,20 @@ import pytest_asyncio
 
 from shared.clock import FixedClock
 from shared.database import create_pool
+from shared.messaging import checkpoints
+from shared.messaging.connections import acquire
 from shared.settings import Settings
 from shared.web import Authenticator, Context, Health, LocalIssuer, create_app
-from tests.conftest import database_url, trust
+from tests.conftest import Template, database_url
 from tests.infra import Infra
 from tests.service.web.things import CREATE_THING, Api, hooks, router
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> str:
+async def things(infra: Infra, template: Template) -> str:
     """One database for all tests here, emptied before each: quicker than one for each."""
     admin = await asyncpg.connect(infra.admin_dsn)
-    await admin.execute(f"CREATE DATABASE things TEMPLATE {await template('cpd')}")
+    await admin.execute(f"CREATE DATABASE things TEMPLATE {await template('cpd', admin)}")
     await admin.close()
     dsn = database_url(infra.admin_dsn, "things")
     connection = await asyncpg.connect(dsn)
@@ -34,8 +36,9 @@ async def things(infra: Infra, template: Callable[[str], Awaitable[str]]) -> str
 async def api(things: str, tmp_path: Path) -> AsyncIterator[Api]:
     settings = Settings(home=tmp_path, max_body_bytes=10_000)
     issuer = LocalIssuer(settings.local_keys)
-    await trust(things)
     pool = await create_pool(things, "test", max_size=5, statement_timeout_seconds=5)
+    async with acquire(pool) as connection:
+        await checkpoints.trust(connection)
     await pool.execute("DROP TABLE IF EXISTS counter; TRUNCATE thing, idempotency")
     woken: list[datetime] = []
     clock = FixedClock(datetime(2026, 11, 3, 9, 30, tzinfo=UTC))

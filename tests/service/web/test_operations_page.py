@@ -40,7 +40,10 @@ class Quiet(uvicorn.Server):
 async def served(app: FastAPI) -> AsyncIterator[str]:
     """Its address, which a browser reaches."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = Quiet(uvicorn.Config(app, log_config=None, lifespan="off"))
+        # The browser still listens to the report's changes when its tab is left.
+        server = Quiet(
+            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
+        )
         serving = asyncio.create_task(server.serve([listening]))
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
