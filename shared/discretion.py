@@ -11,7 +11,7 @@ from pydantic import ValidationError
 LEFT_OUT: Final = "REDACTED"
 
 _QUOTED: Final = re.compile(r"'[^']*'|\"[^\"]*\"|“[^”]*”")
-_TOKEN: Final = re.compile(r"eyJ[\w-]{8,}\.[\w.-]+|(?<=Bearer )\S+")
+_TOKEN: Final = re.compile(r"eyJ[\w-]{8,}\.[\w.-]+|(?<=Bearer )\S+|(?<=Basic )\S+")
 _ADDRESS: Final = re.compile(r"[^\s@\"'<>(),;:/=?&]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
 
 

@@ -35,7 +35,7 @@ from shared.web.operations import operations_router
 
 log = logging.getLogger(__name__)
 
-SERVICES = ("membership", "scheduling", "cpd", "reporting")
+SERVICES = ("membership", "scheduling", "cpd", "reporting", "integration")
 PARTS = stops.PARTS
 VERSION = "1"
 Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
@@ -52,7 +52,7 @@ request meets one that is just being closed."""
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """One of the four services. A service that publishes nothing has no relay.
+    """One of the five services. A service that publishes nothing has no relay.
 
     `answers` gives the names and the JSON of what it says, which a rebuild has to say, too.
     """

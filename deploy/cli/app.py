@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "trace": ("trace", ASKING),
     "audit": ("audit", ASKING),
     "token": ("token", ASKING),
+    "trust": ("trust", ASKING),
     "run": ("run", OPERATING),
     "migrate": ("migrate", OPERATING),
     "resume": ("resume", OPERATING),
@@ -49,7 +50,7 @@ COMMANDS: Final = {
 """Each command with its module and the panel of the help that it stands in."""
 
 HELP: Final = (
-    "Runs the school-improvement programme: its four services, with their PostgreSQL and "
+    "Runs the school-improvement programme: its five services, with their PostgreSQL and "
     "Kafka, on this machine or wherever they are.\n\n"
     "Everything of an instance is in one folder, ASPIRE_HOME (.aspire in the checkout, unless "
     "set). Begin with [bold]aspire demo[/] to see a year of the programme, or with "

@@ -14,7 +14,9 @@ from shared.messaging import checkpoints, stops
 
 
 def resume(
-    service: Annotated[str, typer.Argument(help="membership, scheduling, cpd or reporting")],
+    service: Annotated[
+        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
+    ],
     because: Annotated[
         str, typer.Option(help="What was wrong and has been put right; it stays on record.")
     ],

@@ -13,7 +13,9 @@ from shared.settings import Settings
 
 
 def run(
-    service: Annotated[str, typer.Argument(help="membership, scheduling, cpd or reporting")],
+    service: Annotated[
+        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
+    ],
     part: Annotated[
         list[str] | None,
         typer.Option(help="api, relay or consumer; all of them if left out. May be repeated."),

@@ -21,7 +21,9 @@ POLL_SECONDS: Final = 0.1
 
 
 def scale(
-    service: Annotated[str, typer.Argument(help="membership, scheduling, cpd or reporting")],
+    service: Annotated[
+        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
+    ],
     replicas: Annotated[str, typer.Argument(metavar="N", help=f"1 to {MOST}")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:

@@ -25,7 +25,7 @@ def up(
     ] = "",
     no_tracing: NoTracing = False,
 ) -> None:
-    """Start everything: PostgreSQL, Kafka, the four services, and Zipkin for their traces.
+    """Start everything: PostgreSQL, Kafka, the five services, and Zipkin for their traces.
 
     It stays in the foreground and prints the addresses. Ctrl-C stops all of it; the data stay in
     ASPIRE_HOME, and the next [bold]aspire up[/] goes on with them.

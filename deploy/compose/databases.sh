@@ -9,7 +9,7 @@ psql=(psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER
 REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC;
 SQL
 
-for service in membership scheduling cpd reporting; do
+for service in membership scheduling cpd reporting integration; do
   variable="ASPIRE_${service^^}_PASSWORD"
   # psql quotes names and values by itself (:"…" and :'…').
   "${psql[@]}" --dbname postgres --set service="$service" --set password="${!variable:?}" <<'SQL'

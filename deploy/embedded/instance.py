@@ -21,7 +21,7 @@ from deploy.embedded.trouble import ChildDied, Trouble
 from deploy.embedded.zipkin import Zipkin, elsewhere
 from shared.settings import checked_database_url
 
-SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
+SERVICES: Final = ("membership", "scheduling", "cpd", "reporting", "integration")
 Command = Callable[[str, str | None], Sequence[str]]
 """The command that runs a service: of its name and its part (None: all parts)."""
 

@@ -1,6 +1,6 @@
 """The published language: one module a service, the envelope, the topics and the closed lists."""
 
-from shared.events import cpd, membership, scheduling
+from shared.events import cpd, integration, membership, scheduling
 from shared.events.envelope import EVENT_TYPES, Caused, Event, Received
 from shared.events.topics import TOMBSTONES_KEPT, TOPICS, Topic, topics_of
 
@@ -13,6 +13,7 @@ __all__ = [
     "Received",
     "Topic",
     "cpd",
+    "integration",
     "membership",
     "scheduling",
     "topics_of",

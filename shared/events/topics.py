@@ -38,8 +38,9 @@ MEMBERSHIP = Topic("aspire.membership", "membership")
 PEOPLE = Topic("aspire.people", "membership", compacted=True)
 SCHEDULING = Topic("aspire.scheduling", "scheduling")
 CPD = Topic("aspire.cpd", "cpd")
+INTEGRATION = Topic("aspire.integration", "integration")
 
-TOPICS = {topic.name: topic for topic in (MEMBERSHIP, PEOPLE, SCHEDULING, CPD)}
+TOPICS = {topic.name: topic for topic in (MEMBERSHIP, PEOPLE, SCHEDULING, CPD, INTEGRATION)}
 
 
 def topics_of(service: str) -> list[Topic]:

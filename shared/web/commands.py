@@ -16,7 +16,7 @@ the events are appended.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, ClassVar, Final, cast
 
 import asyncpg
 from fastapi import Depends, Request
@@ -27,8 +27,9 @@ from starlette.types import Message
 from shared.database import acquire
 from shared.messaging import Transaction, faults
 from shared.telemetry import span
+from shared.web.actor import Actor
 from shared.web.auth import actor_of
-from shared.web.context import Context, context_of
+from shared.web.context import context_of
 from shared.web.idempotency import (
     HEADER,
     Attempt,
@@ -37,6 +38,7 @@ from shared.web.idempotency import (
     erase_answers_about,
     forget_old_answers,
     keep,
+    keep_not,
 )
 
 __all__ = ["CommandRoute", "Tx", "erase_answers_about", "forget_old_answers"]
@@ -65,9 +67,18 @@ Tx = Annotated[Transaction, Depends(_transaction)]
 class CommandRoute(APIRoute):
     """The route class of routers with commands; its GET routes are as in any router."""
 
+    keyed: ClassVar[bool] = True
+    """Whether POST needs an Idempotency-Key; not where what is sent tells by itself what is new."""
+    shown_once: ClassVar[bool] = False
+    """Whether an answer holds a secret: it is not kept, and the same key does not get it again."""
+
+    async def actor(self, request: Request) -> Actor:
+        """Who asks, before the body is read. Raises Unauthorised."""
+        return await actor_of(request)
+
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         methods = set(options.get("methods") or ())
-        if methods & CHANGING:
+        if self.keyed and methods & CHANGING:
             extra = dict(options.get("openapi_extra") or {})
             extra["parameters"] = [*extra.get("parameters", []), _header(methods)]
             options["openapi_extra"] = extra
@@ -79,7 +90,7 @@ class CommandRoute(APIRoute):
         async def handle_command(request: Request) -> Response:
             if request.method not in CHANGING:
                 return await handle(request)
-            return await _run(handle, request)
+            return await _run(self, handle, request)
 
         return handle_command
 
@@ -95,15 +106,15 @@ def _header(methods: set[str]) -> dict[str, Any]:
     }
 
 
-async def _run(handle: Handler, request: Request) -> Response:
-    actor = await actor_of(request)
+async def _run(route: CommandRoute, handle: Handler, request: Request) -> Response:
+    actor = await route.actor(request)
     # Read whole before a connection is taken: a slow client must not hold one.
     body = await request.body()
-    attempt = attempt_of(request, body, actor)
+    attempt = attempt_of(request, body, actor) if route.keyed else None
     context = context_of(request)
     for number in range(1, ATTEMPTS + 1):
         try:
-            response = await _once(handle, request, body, context, actor.subject, attempt)
+            response = await _once(route, handle, request, body, actor.subject, attempt)
         except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError):
             if number == ATTEMPTS:
                 raise
@@ -116,13 +127,14 @@ async def _run(handle: Handler, request: Request) -> Response:
 
 
 async def _once(
+    route: CommandRoute,
     handle: Handler,
     request: Request,
     body: bytes,
-    context: Context,
     actor: str,
     attempt: Attempt | None,
 ) -> Response:
+    context = context_of(request)
     try:
         async with (
             acquire(context.pool, context.settings.pool_timeout_seconds) as connection,
@@ -137,7 +149,9 @@ async def _once(
                 response = await handle(_again(request, body, transaction))
             if response.status_code >= 400:
                 raise _RolledBack(response)
-            if attempt is not None:
+            if attempt is not None and route.shown_once:
+                await keep_not(connection, attempt)
+            elif attempt is not None:
                 await keep(connection, attempt, response)
             await transaction.append()
             return response

@@ -152,6 +152,21 @@ async def keep(connection: asyncpg.Connection, attempt: Attempt, response: Respo
     )
 
 
+async def keep_not(connection: asyncpg.Connection, attempt: Attempt) -> None:
+    """Stores that it was done, without the answer, which holds a secret."""
+    await keep(
+        connection,
+        attempt,
+        problem(
+            410,
+            "answer-not-kept",
+            "The answer was shown once",
+            "This was done before. Its answer held a secret, which is kept nowhere. If it was lost "
+            "on the way, make a new one: rotate the credentials, under a new Idempotency-Key.",
+        ),
+    )
+
+
 async def forget_old_answers(connection: asyncpg.Connection, now: datetime) -> int:
     """Deletes what is older than seven days, a piece at a time; answers how many were deleted."""
     deleted = 0

@@ -28,6 +28,7 @@ from tests.service.processes import Process, process
 MATRIX = Path(__file__).parents[2] / "docs" / "signals.toml"
 TRACE = "ab" * 16
 PERSONAL = ("zoe", "Zoë", "Secret", "@", "Bearer", "eyJ")
+READING = ("scheduling", "cpd", "reporting", "integration")
 Series = dict[str, dict[frozenset[tuple[str, str]], float]]
 
 
@@ -61,12 +62,13 @@ async def test_every_metric_appears_and_nothing_personal_does(
     lines = [json.loads(line) for line in logs.splitlines()]
     about = [line for line in lines if line.get("event_id") == str(parked)]
     assert {(line["service"], line["trace_id"]) for line in about} == {
-        (service, TRACE) for service in ("scheduling", "cpd", "reporting")
+        (service, TRACE) for service in READING
     }
 
 
 async def drive(services: dict[str, Process], office: Office) -> None:
-    """A person is appointed; a day is planned, and learning entered, once that is known there."""
+    """A person is appointed; a day is planned, learning entered and a trust connected, once that
+    is known there."""
     london = {"name": "Camden", "region": "London", "established_on": "2026-01-01"}
     network = await until_created(office.client, "/networks", london, office)
     school = await office.school()
@@ -80,6 +82,9 @@ async def drive(services: dict[str, Process], office: Office) -> None:
     path = f"/people/{person['person_id']}/own-records"
     await until_created(services["scheduling"].client, "/network-days", day, office)
     await until_created(services["cpd"].client, path, own, office)
+    trust = await office.do("/groups", {"name": "Solent Trust", "kind": "trust"})
+    connection = f"/trusts/{trust['group_id']}/connection"
+    await until_created(services["integration"].client, connection, {}, office)
     for each in services.values():
         await ask_oddly(each.client, office)
 
@@ -179,7 +184,7 @@ async def lacking(services: dict[str, Process]) -> list[tuple[str, str, list[str
             labels = [{name for name, _ in of} for of in found[service][metric["prometheus"]]]
             if wanted not in labels or not all(each <= wanted | {"error_type"} for each in labels):
                 lacks.append((service, metric["prometheus"], [" ".join(each) for each in labels]))
-    for service in ("scheduling", "cpd", "reporting"):
+    for service in READING:
         wanted_sums = {"parked_events": 1, "set_aside_events": 1, "consumer_lag_events": 0}
         sums = {name: sum(found[service][f"aspire_{name}"].values()) for name in wanted_sums}
         if sums != wanted_sums:

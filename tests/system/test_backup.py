@@ -24,7 +24,7 @@ from tests.conftest import Database, Start, Started, database_url, eventually
 from tests.infra import Infra
 from tests.service.scheduling.world import NOW, World
 
-ORDER = ("reporting", "cpd", "scheduling", "membership")
+ORDER = ("reporting", "integration", "cpd", "scheduling", "membership")
 """Whoever reads before whom it reads: no inbox knows what a journal of the backup lacks."""
 
 PUBLISHING = ("membership", "scheduling", "cpd")
@@ -52,7 +52,7 @@ class Site:
 
     @asynccontextmanager
     async def running(self, dsns: dict[str, str], prefix: str) -> AsyncIterator[dict[str, World]]:
-        """All four services."""
+        """All five services."""
         clock = FixedClock(NOW)
         async with AsyncExitStack() as stack:
             services: dict[str, Started] = {

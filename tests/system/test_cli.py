@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from deploy.demo.register import write_register
+from shared.service import SERVICES
 from tests import bad_event
 from tests.system.commands import Aspire, run_sql
 from tests.system.scaling import SECONDS, Networks, applied, replicas
@@ -90,7 +91,7 @@ def test_status_knows_every_process_and_database(aspire: Aspire) -> None:
         assert psutil.pid_exists(service["pid"])
         assert f"//{name}:***@127.0.0.1:" in service["database_url"]
         assert service["database_url"].endswith(f"/{name}")
-    assert set(status["services"]) == {"membership", "scheduling", "cpd", "reporting"}
+    assert set(status["services"]) == set(SERVICES)
     for server in ("kafka", "postgres"):
         assert psutil.pid_exists(status[server]["pid"])
     assert "ready" in aspire("status").stdout
@@ -145,7 +146,7 @@ def test_a_second_instance_in_the_same_home_is_refused(aspire: Aspire) -> None:
 def test_migrate_again_changes_nothing(aspire: Aspire) -> None:
     done = aspire("migrate")
     assert done.returncode == 0
-    assert done.stdout.count("up to date") == 4
+    assert done.stdout.count("up to date") == len(SERVICES)
     assert "topics: all there" in done.stdout
 
 

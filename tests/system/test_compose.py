@@ -21,7 +21,7 @@ import pytest
 from deploy.embedded.home import is_free
 
 ROOT: Final = Path(__file__).parents[2]
-SERVICES: Final = ("membership", "scheduling", "cpd", "reporting")
+SERVICES: Final = ("membership", "scheduling", "cpd", "reporting", "integration")
 SERVERS: Final = ("postgres", "kafka")
 LOOKED_AT: Final = ("zipkin", "prometheus", "grafana")
 """By people, with the profile `observability`; see tests/unit/deploy/test_observability.py."""
@@ -164,7 +164,7 @@ def platform() -> Iterator[Platform]:
         running.compose("down", "--volumes", "--timeout", "20")
 
 
-def test_all_four_services_are_ready(platform: Platform) -> None:
+def test_all_services_are_ready(platform: Platform) -> None:
     for name in SERVICES:
         answer = httpx.get(f"{platform.url(name)}/health/ready", timeout=20)
         assert answer.status_code == 200, answer.text

@@ -45,7 +45,7 @@ async function lookAt(name) {
   picture(); // at once, for another one may take its time
 }
 
-const ORDER = ["membership", "scheduling", "cpd", "reporting"];
+const ORDER = ["integration", "membership", "scheduling", "cpd", "reporting"];
 const byFlow = (one, other) => ORDER.indexOf(one) - ORDER.indexOf(other) || one.localeCompare(other);
 
 function picture() {

@@ -1,18 +1,14 @@
 """The operators' page, in a real browser, over two services of which one hosts it."""
 
-import asyncio
 import re
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from uuid import uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
-from fastapi import FastAPI
 
 from shared.events.membership import PersonErased
 from shared.messaging import batch, stops
@@ -22,32 +18,11 @@ from shared.web import LocalIssuer
 from tests.browser import Tab, browser
 from tests.conftest import Start, Started, eventually
 from tests.kernel.ledger import Stream
+from tests.service.serving import served
 
 TRACE = "ab" * 16
 ZIPKIN = "http://zipkin.example/zipkin"
 NOBODY = "http://127.0.0.1:1"
-
-
-class Quiet(uvicorn.Server):
-    """uvicorn that leaves signals to pytest."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """Its address, which a browser reaches."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        # The browser still listens to the report's changes when its tab is left.
-        server = Quiet(
-            uvicorn.Config(app, log_config=None, lifespan="off", timeout_graceful_shutdown=1)
-        )
-        serving = asyncio.create_task(server.serve([listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
 
 
 @dataclass

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from shared.database import migrations_of
+from shared.service import SERVICES
 
 
-@pytest.mark.parametrize("service", ["membership", "scheduling", "cpd", "reporting"])
+@pytest.mark.parametrize("service", SERVICES)
 def test_the_shared_ones_come_first(service: str) -> None:
     names = [migration.name for migration in migrations_of(f"services.{service}")]
     assert names[0] == "messaging/0001_kernel.sql"

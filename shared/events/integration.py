@@ -1,0 +1,27 @@
+"""What integration publishes: which trusts' systems are connected. No secret is in an event."""
+
+from uuid import UUID
+
+from shared.events.envelope import Event
+from shared.events.topics import INTEGRATION
+
+
+class TrustConnected(Event, topic=INTEGRATION, key="trust_id"):
+    """A trust's systems may send events, by the credentials of this id; `trust_id` is the group's
+    id."""
+
+    trust_id: UUID
+    credential_id: UUID
+
+
+class TrustCredentialsRotated(Event, topic=INTEGRATION, key="trust_id"):
+    """New credentials; those before them end, at once or after a while."""
+
+    trust_id: UUID
+    credential_id: UUID
+
+
+class TrustRevoked(Event, topic=INTEGRATION, key="trust_id"):
+    """None of the trust's credentials is accepted any more."""
+
+    trust_id: UUID

@@ -1,0 +1,68 @@
+"""`aspire trust`, and what the page for a trust's developer says to type."""
+
+import asyncio
+import os
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from deploy.cli.app import invoke
+from tests.service.integration.world import World, joined, named, school, trust
+from tests.service.serving import served
+
+PAGE = Path(__file__).parents[3] / "docs" / "integration" / "README.md"
+
+
+@pytest_asyncio.fixture
+async def url(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
+    await world.say(trust("Solent"), school("Ash", 100001), joined("Solent", "Ash"))
+    monkeypatch.setenv("ASPIRE_TOKEN", world.issuer.issue("office", "ada"))
+    async with served(world.integration.running.app) as address:
+        monkeypatch.setenv("ASPIRE_INTEGRATION_URL", address)
+        yield address
+
+
+async def aspire(*arguments: str) -> int:
+    """In a thread, as it waits for the service, which runs here."""
+    return await asyncio.to_thread(invoke, ["trust", *arguments, str(named("Solent"))])
+
+
+async def test_the_command_connects_rotates_and_revokes(
+    url: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await aspire("connect") == 0
+    one = capsys.readouterr().out.strip()
+    assert await world.signed_in("Solent", one) == 200
+    assert await aspire("connect") == 2
+    assert "is connected. Rotate" in capsys.readouterr().err
+    assert await aspire("rotate", "--overlap", "0") == 0
+    two = capsys.readouterr().out.strip()
+    assert [await world.signed_in("Solent", each) for each in (one, two)] == [401, 200]
+    assert await aspire("status") == 0
+    shown = capsys.readouterr().out
+    assert "Solent: connected, 1 school" in shown
+    assert "100001" in shown
+    assert one not in shown
+    assert two not in shown
+    assert await aspire("revoke") == 0
+    assert await world.signed_in("Solent", two) == 401
+
+
+async def test_each_command_of_the_page_works_as_written(url: str, world: World) -> None:
+    secret = await world.connected("Solent")
+    told = {"ASPIRE": url, "TRUST": str(named("Solent")), "SECRET": secret}
+    blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        process = await asyncio.create_subprocess_exec(
+            *("bash", "-euc", block),
+            env=os.environ | told,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        out, err = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 0, (block, out, err)
+        assert out
