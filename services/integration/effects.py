@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
-from services.integration import store
+from services.integration.store import trusts as store
 from shared.events import membership
 from shared.messaging import Effects, Received
 

@@ -1,6 +1,6 @@
 """The published language: one module a service, the envelope, the topics and the closed lists."""
 
-from shared.events import cpd, integration, membership, scheduling
+from shared.events import cpd, integration, membership, mis, scheduling
 from shared.events.envelope import EVENT_TYPES, Caused, Event, Received
 from shared.events.topics import TOMBSTONES_KEPT, TOPICS, Topic, topics_of
 
@@ -15,6 +15,7 @@ __all__ = [
     "cpd",
     "integration",
     "membership",
+    "mis",
     "scheduling",
     "topics_of",
 ]

@@ -38,9 +38,14 @@ MEMBERSHIP = Topic("aspire.membership", "membership")
 PEOPLE = Topic("aspire.people", "membership", compacted=True)
 SCHEDULING = Topic("aspire.scheduling", "scheduling")
 CPD = Topic("aspire.cpd", "cpd")
+MIS = Topic("aspire.mis", "integration")
+MIS_PEOPLE = Topic("aspire.mis.people", "integration", compacted=True)
 INTEGRATION = Topic("aspire.integration", "integration")
 
-TOPICS = {topic.name: topic for topic in (MEMBERSHIP, PEOPLE, SCHEDULING, CPD, INTEGRATION)}
+TOPICS = {
+    topic.name: topic
+    for topic in (MEMBERSHIP, PEOPLE, SCHEDULING, CPD, MIS, MIS_PEOPLE, INTEGRATION)
+}
 
 
 def topics_of(service: str) -> list[Topic]:

@@ -84,7 +84,16 @@ async def drive(services: dict[str, Process], office: Office) -> None:
     await until_created(services["cpd"].client, path, own, office)
     trust = await office.do("/groups", {"name": "Solent Trust", "kind": "trust"})
     connection = f"/trusts/{trust['group_id']}/connection"
-    await until_created(services["integration"].client, connection, {}, office)
+    made = await until_created(services["integration"].client, connection, {}, office)
+    told = {"specversion": "1.0", "source": "/mis", "id": "1", "data": {"name": "Zoë Secret"},
+            "type": "uk.aspire.mis.StaffReported.v1"}  # fmt: skip
+    refused = await services["integration"].client.post(
+        "/mis/events",
+        json=told,
+        headers={"Content-Type": "application/cloudevents+json"},
+        auth=(trust["group_id"], made["secret"]),
+    )
+    assert refused.status_code == 422
     for each in services.values():
         await ask_oddly(each.client, office)
 

@@ -1,15 +1,126 @@
 """What a trust's own systems may ask and tell, by the trust's credentials."""
 
-from fastapi import APIRouter
+from collections.abc import Sequence
+from typing import Final
 
-from services.integration import store
-from services.integration.api.signing_in import Trust
+from fastapi import APIRouter, Request
+from pydantic import BaseModel, Field
+
+from services.integration.api.intake import Answer, take
+from services.integration.api.reading import BATCHED, STRUCTURED, Sent, read
+from services.integration.api.signing_in import Trust, trust_of
 from services.integration.api.trusts import ConnectionOut, shown
-from shared.web import Now, Read, Today
+from services.integration.domain.reports import REPORTS
+from services.integration.store import trusts as store
+from shared.web import Actor, CommandRoute, Now, Read, Today, Tx
+from shared.web.problems import FaultyField
+
+
+class TrustRoute(CommandRoute):
+    """A command of a trust's systems; the events' own source and id tell what is new."""
+
+    keyed = False
+
+    async def actor(self, request: Request) -> Actor:
+        return await trust_of(request)
+
 
 router = APIRouter(prefix="/mis", tags=["mis"])
+telling = APIRouter(route_class=TrustRoute)
+
+
+class RefusalOut(BaseModel):
+    """Why an event was not taken, as a problem (RFC 9457) says it."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FaultyField] | None = None
+
+
+class EventOut(BaseModel):
+    source: str | None
+    id: str | None
+    outcome: str = Field(
+        description="taken; unchanged: it says what is known; repeated: it was taken before; "
+        "refused, and why; not_the_trusts: refused, as the school is another's"
+    )
+    refusal: RefusalOut | None = None
+
+    @classmethod
+    def of(cls, answer: Answer) -> "EventOut":
+        why = answer.refusal
+        return cls(
+            source=answer.sent.source,
+            id=answer.sent.event_id,
+            outcome=answer.outcome,
+            refusal=None if why is None else RefusalOut(
+                type=why.type(),
+                title=why.title,
+                status=why.status,
+                detail=why.detail,
+                errors=[FaultyField(**vars(each)) for each in why.errors] or None,
+            ),
+        )  # fmt: skip
+
+
+class EventsOut(BaseModel):
+    """An answer for each event, in their order. Send only those again that were refused."""
+
+    taken: int = Field(description="Events that need not be sent again, also the repeated ones")
+    refused: int
+    events: list[EventOut]
+
+    @classmethod
+    def of(cls, answers: Sequence[Answer]) -> "EventsOut":
+        refused = sum(answer.refusal is not None for answer in answers)
+        events = [EventOut.of(answer) for answer in answers]
+        return cls(taken=len(answers) - refused, refused=refused, events=events)
+
+
+_ATTRIBUTES: Final = {name: {"type": "string"} for name in ("id", "source", "specversion")}
+_EVENT: Final = {
+    "oneOf": [
+        {
+            "type": "object",
+            "required": ["id", "source", "specversion", "type", "data"],
+            "properties": _ATTRIBUTES
+            | {"type": {"const": name}, "data": report.model_json_schema()},
+        }
+        for name, report in REPORTS.items()
+    ]
+}
+_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            STRUCTURED: {"schema": _EVENT},
+            BATCHED: {"schema": {"type": "array", "items": _EVENT}},
+        },
+    }
+}
+
+
+@telling.post(
+    "/events",
+    summary="Take CloudEvents 1.0: binary, structured or batched",
+    openapi_extra=_BODY,
+)
+async def take_events(request: Request, tx: Tx, trust_id: Trust, today: Today) -> EventsOut:
+    """One event that is refused is answered by a problem; of a batch, each for itself."""
+    sent = read(request.headers, await request.body())
+    if not isinstance(sent, Sent):
+        return EventsOut.of(await take(tx, trust_id, sent, today))
+    [answer] = await take(tx, trust_id, [sent], today)
+    if answer.refusal is not None:
+        raise answer.refusal
+    return EventsOut.of([answer])
 
 
 @router.get("/connection", summary="Look at the own connection and the own schools")
-async def look(trust_id: Trust, read: Read, now: Now, today: Today) -> ConnectionOut:
-    return await shown(read, await store.connection_of(read, trust_id), now, today)
+async def look(trust_id: Trust, reading: Read, now: Now, today: Today) -> ConnectionOut:
+    return await shown(reading, await store.connection_of(reading, trust_id), now, today)
+
+
+router.include_router(telling)

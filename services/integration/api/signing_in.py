@@ -2,19 +2,20 @@
 
 import base64
 import binascii
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
 
-from services.integration import store
-from services.integration.domain import TrustUnknown
+from services.integration.domain.connection import TrustUnknown
+from services.integration.store import trusts as store
 from shared.database import acquire
 from shared.problems import Unauthorised
 from shared.web import Actor
 from shared.web.context import context_of
 
 CHALLENGE: Final = {"WWW-Authenticate": 'Basic realm="aspire", charset="UTF-8"'}
+_SCOPE_KEY: Final = "aspire.trust"
 
 
 class CredentialsRefused(Unauthorised):
@@ -23,7 +24,17 @@ class CredentialsRefused(Unauthorised):
 
 async def trust_of(request: Request) -> Actor:
     """The trust whose systems ask, as an actor with its group. Raises CredentialsRefused, which
-    does not tell an unknown trust from a wrong, an ended or a revoked secret."""
+    does not tell an unknown trust from a wrong, an ended or a revoked secret.
+
+    They are checked once a request: a command has asked before it takes a connection of its own.
+    """
+    known = request.scope.get(_SCOPE_KEY)
+    if known is None:
+        request.scope[_SCOPE_KEY] = known = await _checked(request)
+    return cast("Actor", known)
+
+
+async def _checked(request: Request) -> Actor:
     given = _given(request.headers.get("authorization"))
     if given is not None:
         trust_id, secret = given

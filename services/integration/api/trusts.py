@@ -9,7 +9,10 @@ import asyncpg
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
-from services.integration import domain, store
+from services.integration.domain import connection as domain
+from services.integration.domain.staff import StaffUnknown
+from services.integration.store import reports
+from services.integration.store import trusts as store
 from shared.events import Event
 from shared.messaging import Transaction
 from shared.web import Body, CommandRoute, Now, Read, Today, Tx, require
@@ -72,6 +75,12 @@ class SecretOut(BaseModel):
     secret: str = Field(description="Shown now and never again; only its hash is kept")
 
 
+class ErasedOut(BaseModel):
+    trust_id: UUID
+    external_id: str
+    erased: bool
+
+
 @making.post(PATH, status_code=201, summary="Connect a trust's systems")
 async def connect(trust_id: UUID, tx: Tx, now: Now, _: Nothing | None = None) -> SecretOut:
     new, secret = _new_credential(now)
@@ -97,6 +106,22 @@ async def revoke(
     revoked, facts = found.revoke(now)
     await _save(tx, revoked, facts)
     return await shown(tx.connection, revoked, now, today)
+
+
+@changing.post(
+    "/trusts/{trust_id}/staff/{external_id}/erasure",
+    summary="Erase what names a member of staff that a trust has reported",
+)
+async def erase(trust_id: UUID, external_id: str, tx: Tx, _: Nothing | None = None) -> ErasedOut:
+    await reports.lock_trust(tx.connection, trust_id)
+    found = await reports.staff_of(tx.connection, trust_id, [external_id])
+    if external_id not in found:
+        raise StaffUnknown(f"The trust {trust_id} has reported nobody under {external_id}.")
+    erased, facts = found[external_id].erase()
+    if facts:
+        await reports.forget_profile(tx.connection, erased)
+        tx.record(*facts)
+    return ErasedOut(trust_id=trust_id, external_id=external_id, erased=True)
 
 
 @router.get(PATH, summary="Look at a trust's connection")

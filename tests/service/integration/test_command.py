@@ -53,7 +53,7 @@ async def test_the_command_connects_rotates_and_revokes(
 
 async def test_each_command_of_the_page_works_as_written(url: str, world: World) -> None:
     secret = await world.connected("Solent")
-    told = {"ASPIRE": url, "TRUST": str(named("Solent")), "SECRET": secret}
+    told = {"ASPIRE": url, "TRUST": str(named("Solent")), "SECRET": secret, "URN": "100001"}
     blocks = re.findall(r"```bash\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert blocks
     for block in blocks:
@@ -66,3 +66,6 @@ async def test_each_command_of_the_page_works_as_written(url: str, world: World)
         out, err = await asyncio.wait_for(process.communicate(), 20)
         assert process.returncode == 0, (block, out, err)
         assert out
+    assert [name for name, _ in await world.facts()] == [
+        "StaffProfile", "StaffReported", "AbsenceReported",
+    ]  # fmt: skip

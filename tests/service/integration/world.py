@@ -1,5 +1,6 @@
 """Trusts and schools as membership has told of them, the office, and trusts' systems."""
 
+import json
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4, uuid5
 
 import httpx
 
+from services.integration.api.reading import BATCHED, STRUCTURED
 from services.integration.effects import effects
 from shared.events import Event, Received
 from shared.events import membership as said
@@ -52,6 +54,7 @@ class World:
 
     integration: Started
     issuer: LocalIssuer
+    secrets: dict[str, str] = field(default_factory=dict)
     _sequences: dict[str, int] = field(default_factory=lambda: defaultdict(int))
 
     async def say(self, *events: Event) -> None:
@@ -82,7 +85,8 @@ class World:
         """The secret of a trust that is connected now."""
         answer = await self.office("POST", connection(name))
         assert answer.status_code == 201, answer.text
-        return str(answer.json()["secret"])
+        self.secrets[name] = str(answer.json()["secret"])
+        return self.secrets[name]
 
     async def signed_in(self, name: str, secret: str) -> int:
         """The status with which a trust's systems are answered."""
@@ -91,6 +95,63 @@ class World:
         )
         return answer.status_code
 
+    async def tell(
+        self, body: Any, name: str = "Solent", secret: str | None = None, mode: str = STRUCTURED
+    ) -> httpx.Response:
+        """A trust's systems send an event, or a list of them, by the secret of the trust."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return await self.integration.client.post(
+            "/mis/events",
+            content=content,
+            headers={"Content-Type": BATCHED if isinstance(body, list) else mode},
+            auth=httpx.BasicAuth(str(named(name)), secret or self.secrets[name]),
+        )
+
+    async def told(self, *events: Any, name: str = "Solent") -> list[str]:
+        """What became of each event of a batch."""
+        answer = await self.tell(list(events), name)
+        assert answer.status_code == 200, answer.text
+        return [each["outcome"] for each in answer.json()["events"]]
+
+    async def facts(self) -> list[tuple[str, Any]]:
+        """The journal's events about what was reported: short type and payload."""
+        rows = await self.integration.journal()
+        return [
+            (row["type"].split(".")[3], json.loads(row["payload"]) if row["payload"] else None)
+            for row in rows
+            if ".Trust" not in row["type"]
+        ]
+
 
 def connection(name: str) -> str:
     return f"/trusts/{named(name)}/connection"
+
+
+SOURCE = "/mis/solent"
+
+
+def staff_reported(external_id: str = "E1", **changes: Any) -> dict[str, Any]:
+    """The data of a report; `first` and `last` stand for `from` and `to`."""
+    data = {
+        "external_id": external_id,
+        "name": "Zoë Secret",
+        "school_urn": 100001,
+        "role_code": "HOD",
+        "role_title": "Head of department",
+        "first": "2026-09-01",
+        "work_email": "zoe@secret.example",
+    } | changes
+    names = {"first": "from", "last": "to"}
+    return {names.get(name, name): value for name, value in data.items() if value is not None}
+
+
+def event(kind: str, data: Any, id: str = "1", **attributes: Any) -> dict[str, Any]:  # noqa: A002
+    """A CloudEvent in JSON; an attribute that is None is left out."""
+    whole = {
+        "specversion": "1.0",
+        "type": f"uk.aspire.mis.{kind}",
+        "source": SOURCE,
+        "id": id,
+        "data": data,
+    } | attributes
+    return {name: value for name, value in whole.items() if value is not None}

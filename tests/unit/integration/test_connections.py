@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from services.integration.domain import (
+from services.integration.domain.connection import (
     Connection,
     Credential,
     TrustAlreadyConnected,

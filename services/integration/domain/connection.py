@@ -1,4 +1,4 @@
-"""The rules of integration: by which credentials a trust's systems are known."""
+"""By which credentials a trust's systems are known."""
 
 import hashlib
 import hmac

@@ -1,4 +1,4 @@
-"""All SQL of integration: what membership says of trusts and schools, and trusts' credentials."""
+"""What membership says of trusts and schools, and the credentials of trusts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -6,7 +6,7 @@ from uuid import UUID
 
 import asyncpg
 
-from services.integration.domain import Connection, Credential, TrustUnknown
+from services.integration.domain.connection import Connection, Credential, TrustUnknown
 from shared.events import membership as said
 from shared.events.vocabulary import GroupKind
 

@@ -1,0 +1,92 @@
+"""A trust's events are taken, each by itself, in the transaction of their request."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from uuid import UUID
+
+from services.integration import meters
+from services.integration.api.reading import Sent
+from services.integration.domain.reports import Report, SchoolReport, StaffReport
+from services.integration.domain.staff import SchoolIsNotTheTrusts, Schools, Staff, decide
+from services.integration.store import reports as store
+from services.integration.store.reports import Origin
+from shared.events import Event, mis
+from shared.messaging import Transaction
+from shared.problems import Refused
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What became of one event; `refusal` says why it was not taken."""
+
+    sent: Sent
+    outcome: str
+    refusal: Refused | None = None
+
+
+async def take(tx: Transaction, trust_id: UUID, sent: Sequence[Sent], today: date) -> list[Answer]:
+    """An answer for each event; what happened is recorded in the transaction."""
+    connection = tx.connection
+    await store.lock_trust(connection, trust_id)
+    readable = {_origin(each): each.report for each in sent if isinstance(each.report, Report)}
+    reports = [each.report for each in sent if isinstance(each.report, Report)]
+    external_ids = {report.external_id for report in reports}
+    urns = {
+        report.school_urn for report in reports if isinstance(report, StaffReport | SchoolReport)
+    }
+    desk = _Desk(
+        trust_id,
+        today,
+        new=await store.claim(connection, trust_id, list(readable)),
+        staff=await store.staff_of(connection, trust_id, external_ids),
+        schools=await store.schools_of(connection, trust_id, urns, external_ids),
+    )
+    answers = [desk.answer(each) for each in sent]
+    if desk.new:  # what is left of them was refused
+        await store.release(connection, trust_id, list(desk.new))
+    if desk.changed:
+        await store.save_staff(connection, list(desk.changed.values()))
+    if schools := [fact for fact in desk.facts if isinstance(fact, mis.SchoolReported)]:
+        await store.save_schools(connection, schools)
+    tx.record(*desk.facts)
+    for answer in answers:
+        meters.reported(answer.outcome)
+    return answers
+
+
+@dataclass
+class _Desk:
+    """Decides on one event after the other; each sees what those before it have changed."""
+
+    trust_id: UUID
+    today: date
+    new: set[Origin]
+    """Events that were not taken before; an event is crossed out once it is taken."""
+    staff: dict[str, Staff]
+    schools: Schools
+    changed: dict[str, Staff] = field(default_factory=dict)
+    facts: list[Event] = field(default_factory=list)
+
+    def answer(self, sent: Sent) -> Answer:
+        if isinstance(sent.report, Refused):
+            return Answer(sent, meters.REFUSED, sent.report)
+        if _origin(sent) not in self.new:
+            return Answer(sent, meters.REPEATED)
+        external_id = sent.report.external_id
+        known = self.staff.get(external_id)
+        try:
+            staff, facts = decide(self.trust_id, sent.report, known, self.schools, self.today)
+        except SchoolIsNotTheTrusts as refusal:
+            return Answer(sent, meters.NOT_THE_TRUSTS, refusal)
+        except Refused as refusal:
+            return Answer(sent, meters.REFUSED, refusal)
+        self.new.discard(_origin(sent))
+        if staff is not None and staff != known:
+            self.staff[external_id] = self.changed[external_id] = staff
+        self.facts += facts
+        return Answer(sent, meters.TAKEN if facts else meters.UNCHANGED)
+
+
+def _origin(sent: Sent) -> Origin:
+    return sent.source or "", sent.event_id or ""

@@ -1,0 +1,143 @@
+"""What trusts' systems have reported, and what decides whether a report is taken."""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+
+from services.integration.domain.staff import Schools, Staff
+from shared.events import mis
+from shared.events.topics import MIS_PEOPLE
+from shared.messaging import journal
+
+Origin = tuple[str, str]
+"""An event's source and id: the same for one event, however often it is sent."""
+
+
+async def lock_trust(connection: asyncpg.Connection, trust_id: UUID) -> None:
+    """One after the other takes a trust's events, in the order in which they come."""
+    await connection.execute(
+        "SELECT FROM connection WHERE trust_id = $1 FOR NO KEY UPDATE", trust_id
+    )
+
+
+async def claim(
+    connection: asyncpg.Connection, trust_id: UUID, origins: Sequence[Origin]
+) -> set[Origin]:
+    """Marks events as taken; answers those that were not before."""
+    rows = await connection.fetch(
+        """
+        INSERT INTO taken (trust_id, source, event_id)
+        SELECT $1, * FROM unnest($2::text[], $3::text[])
+        ON CONFLICT DO NOTHING
+        RETURNING source, event_id
+        """,
+        trust_id,
+        *_split(origins),
+    )
+    return {(row["source"], row["event_id"]) for row in rows}
+
+
+async def release(
+    connection: asyncpg.Connection, trust_id: UUID, origins: Sequence[Origin]
+) -> None:
+    """Events that were refused may be sent again."""
+    await connection.execute(
+        """
+        DELETE FROM taken
+         USING unnest($2::text[], $3::text[]) AS refused (source, event_id)
+         WHERE taken.trust_id = $1
+           AND taken.source = refused.source
+           AND taken.event_id = refused.event_id
+        """,
+        trust_id,
+        *_split(origins),
+    )
+
+
+async def staff_of(
+    connection: asyncpg.Connection, trust_id: UUID, external_ids: Iterable[str]
+) -> dict[str, Staff]:
+    rows = await connection.fetch(
+        "SELECT * FROM staff WHERE trust_id = $1 AND external_id = ANY ($2)",
+        trust_id,
+        list(external_ids),
+    )
+    return {row["external_id"]: Staff(**dict(row)) for row in rows}
+
+
+async def schools_of(
+    connection: asyncpg.Connection,
+    trust_id: UUID,
+    urns: Iterable[int],
+    external_ids: Iterable[str],
+) -> Schools:
+    """As far as it concerns these URNs and external ids, and all stays in the trust."""
+    by_urn = await connection.fetch(
+        "SELECT urn, school_id FROM school_urn WHERE urn = ANY ($1)", list(urns)
+    )
+    called = await connection.fetch(
+        "SELECT external_id, school_id FROM reported_school"
+        " WHERE trust_id = $1 AND external_id = ANY ($2)",
+        trust_id,
+        list(external_ids),
+    )
+    stays: dict[UUID, list[tuple[date, date | None]]] = {}
+    for row in await connection.fetch(
+        "SELECT school_id, joined_on, left_on FROM group_school WHERE group_id = $1", trust_id
+    ):
+        stays.setdefault(row["school_id"], []).append((row["joined_on"], row["left_on"]))
+    return Schools(
+        by_urn={row["urn"]: row["school_id"] for row in by_urn},
+        by_external_id={row["external_id"]: row["school_id"] for row in called},
+        stays=stays,
+    )
+
+
+async def save_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> None:
+    """Each external id once."""
+    await connection.execute(
+        """
+        INSERT INTO staff (trust_id, external_id, school_id, role_code, role_title, from_on, to_on,
+                           name, email, erased)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[],
+                             $6::date[], $7::date[], $8::text[], $9::text[], $10::boolean[])
+        ON CONFLICT (trust_id, external_id) DO UPDATE
+           SET school_id = excluded.school_id,
+               role_code = excluded.role_code,
+               role_title = excluded.role_title,
+               from_on = excluded.from_on,
+               to_on = excluded.to_on,
+               name = excluded.name,
+               email = excluded.email,
+               erased = excluded.erased
+        """,
+        *map(list, zip(*(vars(each).values() for each in staff), strict=True)),
+    )
+
+
+async def save_schools(
+    connection: asyncpg.Connection, events: Sequence[mis.SchoolReported]
+) -> None:
+    called = {(event.trust_id, event.external_id): event.school_id for event in events}
+    await connection.execute(
+        """
+        INSERT INTO reported_school (trust_id, external_id, school_id)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[])
+        ON CONFLICT (trust_id, external_id) DO UPDATE SET school_id = excluded.school_id
+        """,
+        [trust_id for trust_id, _ in called],
+        [external_id for _, external_id in called],
+        list(called.values()),
+    )
+
+
+async def forget_profile(connection: asyncpg.Connection, staff: Staff) -> None:
+    """Of an erased member of staff: also the journal's earlier versions, never sent again."""
+    await save_staff(connection, [staff])
+    await journal.forget(connection, MIS_PEOPLE.name, [staff.record])
+
+
+def _split(origins: Sequence[Origin]) -> tuple[list[str], list[str]]:
+    return [source for source, _ in origins], [event_id for _, event_id in origins]
