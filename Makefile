@@ -13,7 +13,7 @@ DEMO := $(if $(filter-out 0,$(ONCE)),--once) $(if $(REGISTER),--register "$(REGI
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo up test model lint format types chaos bench scale capacity docs lock clean
+.PHONY: help install demo up test bad-days model lint format types chaos bench scale capacity docs lock clean
 
 help: ## list these acts
 	@echo "Aspire: type make and one of"
@@ -29,8 +29,13 @@ up: $(INSTALLED) ## start everything, going on with the data that are there
 
 # In the order of the folders: files that take long come before the many quick ones of tests/unit,
 # so that both processes end at the same time.
-test: $(INSTALLED) ## run all tests, on real PostgreSQL and Kafka (ARGS="-k word")
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+test: $(INSTALLED) ## run the tests, on real PostgreSQL and Kafka (ARGS="-k word")
+	$(PYTEST) -m "not bad_day" $(ARGS)
+
+bad-days: $(INSTALLED) ## run those that lose servers, disks and processes, or crowd a service (ARGS)
+	$(PYTEST) -m bad_day $(ARGS)
 
 model: $(INSTALLED) ## try the kernel in any order of steps (STEPS=10000, SEED=number)
 	ASPIRE_MODEL_STEPS=$(or $(STEPS),10000) ASPIRE_MODEL_SEED=$(or $(SEED),$(shell date +%s)) \

@@ -25,6 +25,8 @@ from tests.conformance.model.world import LEDGER
 from tests.conftest import Database, Start, eventually
 from tests.kernel.topics import records_of
 
+pytestmark = pytest.mark.bad_day
+
 SECONDS_OF_A_LIFE = 60
 POINTS = [each for each in faults.POINTS if each != "after_take_over_before_commit"]
 """A rebuild's take-over has its own test."""

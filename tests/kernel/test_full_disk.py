@@ -31,6 +31,8 @@ from shared.web import LocalIssuer
 from tests.conftest import Start, Started, eventually
 from tests.kernel.flow import Flow, history, working
 
+pytestmark = pytest.mark.bad_day
+
 MIB = 1024 * 1024
 
 

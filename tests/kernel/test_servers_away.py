@@ -13,6 +13,8 @@ from tests.conftest import eventually
 from tests.infra import Infra
 from tests.kernel.flow import Flow, history, working
 
+pytestmark = pytest.mark.bad_day
+
 
 async def test_while_the_broker_is_away_events_wait_in_the_outbox(
     flow: Flow, infra: Infra, caplog: pytest.LogCaptureFixture

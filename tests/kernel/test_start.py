@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 
 from shared.database import create_pool
 from shared.service import Running, load
@@ -11,6 +12,7 @@ from tests.conftest import Database, eventually
 from tests.infra import Infra
 
 
+@pytest.mark.bad_day
 async def test_a_service_starts_before_kafka_and_postgresql(
     settings: Settings, database: Database, topics: list[str], infra: Infra
 ) -> None:

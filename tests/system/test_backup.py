@@ -24,6 +24,8 @@ from tests.conftest import Database, Start, Started, database_url, eventually
 from tests.infra import Infra
 from tests.service.scheduling.world import NOW, World
 
+pytestmark = pytest.mark.bad_day
+
 ORDER = ("reporting", "integration", "cpd", "scheduling", "membership")
 """Whoever reads before whom it reads: no inbox knows what a journal of the backup lacks."""
 

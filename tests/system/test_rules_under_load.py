@@ -12,6 +12,7 @@ from uuid import UUID
 
 import asyncpg
 import httpx
+import pytest
 
 from deploy.embedded.home import Ports
 from deploy.embedded.supervisor import Supervisor
@@ -25,6 +26,8 @@ from tests.service.membership.joining import JoiningRush
 from tests.service.membership.office import Office, register, row
 from tests.service.scheduling.rush import PlacesRush, VisitsRush
 from tests.service.scheduling.world import World
+
+pytestmark = pytest.mark.bad_day
 
 REPLICAS = 2
 CLIENTS_OF_A_REPLICA = 10

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import asyncpg
+import pytest
 
 from shared.clock import FixedClock
 from shared.database import create_pool
@@ -18,6 +19,8 @@ from shared.web import LocalIssuer
 from tests.conftest import Database, Start, Started, eventually
 from tests.infra import Infra
 from tests.service.reporting.log import a_year
+
+pytestmark = pytest.mark.bad_day
 
 CLOCK = FixedClock(datetime(2026, 7, 1, 12, tzinfo=UTC))
 PUBLISHING = ("membership", "scheduling", "cpd")

@@ -389,6 +389,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.bad_day
 @pytest.mark.parametrize(
     ("point", "times"),
     [("after_effects_before_position", 4), ("after_take_over_before_commit", 1)],
