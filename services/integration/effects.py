@@ -1,4 +1,4 @@
-"""What other services' events change here: which trusts there are, and which schools are theirs.
+"""What other services' events change here: which trusts, schools and people there are.
 
 An effect writes rows of its event's key only; what spans keys is joined when it is read.
 """
@@ -7,11 +7,16 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from services.integration.domain.staff import Staff
+from services.integration.store import links, people, reports
 from services.integration.store import trusts as store
 from shared.events import membership
-from shared.messaging import Effects, Received
+from shared.messaging import Caused, Effects, Received
 
 effects = Effects()
+
+
+# Trusts and schools
 
 
 @effects.on(membership.GroupRegistered)
@@ -56,3 +61,58 @@ async def follow_urn(
     await store.put_urns(
         tx, [(e.data.school_id, e.data.new_urn, e.data.changed_on) for e in events]
     )
+
+
+# People
+
+
+@effects.on(membership.PersonProfile)
+async def know_profile(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.PersonProfile]]
+) -> None:
+    await people.put_profiles(tx, [event.data for event in events])
+
+
+@effects.on(membership.PersonProfileErased)
+async def forget_profile(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.PersonProfileErased]]
+) -> None:
+    await people.forget_profiles(tx, [event.data.person_id for event in events])
+
+
+@effects.on(membership.LeaderAppointed)
+async def know_post(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.LeaderAppointed]]
+) -> None:
+    await people.put_posts(tx, [event.data for event in events])
+
+
+@effects.on(membership.LeaderLeft)
+async def end_post(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.LeaderLeft]]
+) -> None:
+    await people.end_posts(tx, [event.data for event in events])
+
+
+@effects.on(membership.PersonErased)
+async def erase_person(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.PersonErased]]
+) -> list[Caused]:
+    """What names the person goes here and on aspire.mis.people, whatever a trust calls them.
+
+    It writes records of trusts, which another key owns, so it takes the turn of each of them: a
+    request that is taken in this moment is waited for, and a later one finds the record erased.
+    """
+    person_ids = [event.data.person_id for event in events]
+    await people.erase_people(tx, person_ids)
+    await links.lock_trusts_of(tx, person_ids)
+    cause = {event.data.person_id: event for event in events}
+    caused: list[Caused] = []
+    erased: list[Staff] = []
+    for person_id, staff in await links.staff_who_are(tx, person_ids):
+        gone, facts = staff.erase()
+        erased.append(gone)
+        caused += [Caused(cause[person_id], fact) for fact in facts]
+    if erased:
+        await reports.forget_staff(tx, erased)
+    return caused

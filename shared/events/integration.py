@@ -1,9 +1,13 @@
-"""What integration publishes: which trusts' systems are connected. No secret is in an event."""
+"""What integration decides: which trusts' systems are connected, and who their staff is.
+
+No secret is in an event.
+"""
 
 from uuid import UUID
 
 from shared.events.envelope import Event
 from shared.events.topics import INTEGRATION
+from shared.events.vocabulary import MatchedBy
 
 
 class TrustConnected(Event, topic=INTEGRATION, key="trust_id"):
@@ -25,3 +29,14 @@ class TrustRevoked(Event, topic=INTEGRATION, key="trust_id"):
     """None of the trust's credentials is accepted any more."""
 
     trust_id: UUID
+
+
+class StaffMatched(Event, topic=INTEGRATION, key="record"):
+    """The member of staff that the trust calls by this id is this person; `new_person`: one whom
+    nobody knew, whose name stands on aspire.mis.people under the same key."""
+
+    record: str
+    trust_id: UUID
+    external_id: str
+    person_id: UUID
+    matched_by: MatchedBy

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from shared.events.envelope import Event
 from shared.events.topics import MIS, MIS_PEOPLE
+from shared.events.vocabulary import Role
 
 
 def record_of(trust_id: UUID, external_id: str) -> str:
@@ -17,7 +18,7 @@ def record_of(trust_id: UUID, external_id: str) -> str:
 
 class StaffReported(Event, topic=MIS, key="record"):
     """A post of a member of staff, as it is from now on; `to_on` is its last day. `role_code` is
-    the trust's own."""
+    the trust's own, and `role` what it meant when it was reported."""
 
     record: str
     trust_id: UUID
@@ -26,6 +27,7 @@ class StaffReported(Event, topic=MIS, key="record"):
     role_code: str
     from_on: date
     to_on: date | None = None
+    role: Role = Role.OTHER
 
 
 class StaffLeft(Event, topic=MIS, key="record"):

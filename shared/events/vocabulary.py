@@ -95,6 +95,15 @@ class Role(StrEnum):
     OTHER = "other"
 
 
+class MatchedBy(StrEnum):
+    """By what a member of staff that a trust has reported was found to be a person."""
+
+    WORK_EMAIL = "work_email"
+    TRN = "trn"
+    DECISION = "decision"
+    NEW_PERSON = "new_person"
+
+
 class Strand(StrEnum):
     """The five strands of the programme."""
 

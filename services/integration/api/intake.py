@@ -5,13 +5,19 @@ from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
 
+import asyncpg
+
 from services.integration import meters
 from services.integration.api.reading import Sent
+from services.integration.domain.matching import match
 from services.integration.domain.reports import Report, SchoolReport, StaffReport
 from services.integration.domain.staff import SchoolIsNotTheTrusts, Schools, Staff, decide
+from services.integration.store import links, people
 from services.integration.store import reports as store
 from services.integration.store.reports import Origin
 from shared.events import Event, mis
+from shared.events.integration import StaffMatched
+from shared.events.vocabulary import Role
 from shared.messaging import Transaction
 from shared.problems import Refused
 
@@ -41,18 +47,34 @@ async def take(tx: Transaction, trust_id: UUID, sent: Sequence[Sent], today: dat
         new=await store.claim(connection, trust_id, list(readable)),
         staff=await store.staff_of(connection, trust_id, external_ids),
         schools=await store.schools_of(connection, trust_id, urns, external_ids),
+        roles=await store.roles_of(connection, trust_id),
     )
     answers = [desk.answer(each) for each in sent]
     if desk.new:  # what is left of them was refused
         await store.release(connection, trust_id, list(desk.new))
     if desk.changed:
         await store.save_staff(connection, list(desk.changed.values()))
+    desk.facts += await _match(connection, trust_id, desk.reported, today)
     if schools := [fact for fact in desk.facts if isinstance(fact, mis.SchoolReported)]:
         await store.save_schools(connection, schools)
     tx.record(*desk.facts)
     for answer in answers:
         meters.reported(answer.outcome)
     return answers
+
+
+async def _match(
+    connection: asyncpg.Connection, trust_id: UUID, staff: Sequence[Staff], today: date
+) -> list[StaffMatched]:
+    """Finds out, or asks, who those are that are reported for the first time."""
+    known = await links.linked(connection, trust_id, [each.external_id for each in staff])
+    first = [each for each in staff if each.external_id not in known]
+    if not first:
+        return []
+    candidates = await people.candidates_for(connection, trust_id, first, today)
+    matched = [match(each, candidates[each.external_id]) for each in first]
+    await links.add(connection, [link for link, _ in matched])
+    return [fact for _, fact in matched if fact is not None]
 
 
 @dataclass
@@ -65,8 +87,15 @@ class _Desk:
     """Events that were not taken before; an event is crossed out once it is taken."""
     staff: dict[str, Staff]
     schools: Schools
+    roles: dict[str, Role]
     changed: dict[str, Staff] = field(default_factory=dict)
+    _reported: set[str] = field(default_factory=set)
     facts: list[Event] = field(default_factory=list)
+
+    @property
+    def reported(self) -> list[Staff]:
+        """Whom the events have told of, as they are after them."""
+        return [self.staff[external_id] for external_id in sorted(self._reported)]
 
     def answer(self, sent: Sent) -> Answer:
         if isinstance(sent.report, Refused):
@@ -76,7 +105,9 @@ class _Desk:
         external_id = sent.report.external_id
         known = self.staff.get(external_id)
         try:
-            staff, facts = decide(self.trust_id, sent.report, known, self.schools, self.today)
+            staff, facts = decide(
+                self.trust_id, sent.report, known, self.schools, self.today, self.roles
+            )
         except SchoolIsNotTheTrusts as refusal:
             return Answer(sent, meters.NOT_THE_TRUSTS, refusal)
         except Refused as refusal:
@@ -84,6 +115,8 @@ class _Desk:
         self.new.discard(_origin(sent))
         if staff is not None and staff != known:
             self.staff[external_id] = self.changed[external_id] = staff
+        if isinstance(sent.report, StaffReport):
+            self._reported.add(external_id)
         self.facts += facts
         return Answer(sent, meters.TAKEN if facts else meters.UNCHANGED)
 

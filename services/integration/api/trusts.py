@@ -119,7 +119,7 @@ async def erase(trust_id: UUID, external_id: str, tx: Tx, _: Nothing | None = No
         raise StaffUnknown(f"The trust {trust_id} has reported nobody under {external_id}.")
     erased, facts = found[external_id].erase()
     if facts:
-        await reports.forget_profile(tx.connection, erased)
+        await reports.forget_staff(tx.connection, [erased])
         tx.record(*facts)
     return ErasedOut(trust_id=trust_id, external_id=external_id, erased=True)
 

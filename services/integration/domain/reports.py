@@ -31,6 +31,8 @@ Urn = Annotated[int, Field(ge=100000, le=999999)]
 WorkEmail = Annotated[
     str, Field(max_length=254, pattern=r'^[^\s@,;<>"]+@[^\s@,;<>"]+\.[^\s@,;<>".]+$')
 ]
+Day = Annotated[date, Field(ge=date(1950, 1, 1), le=date(2050, 8, 31))]
+"""A date that posts may have."""
 Trn = Annotated[str, Field(pattern=r"^[0-9]{7}$")]
 """A teacher reference number."""
 
@@ -44,8 +46,8 @@ class Report(BaseModel):
 
 
 class _Period(Report):
-    first: date = Field(alias="from", description="The first day")
-    last: date | None = Field(None, alias="to", description="The last day, where it is known")
+    first: Day = Field(alias="from", description="The first day")
+    last: Day | None = Field(None, alias="to", description="The last day, where it is known")
 
     @model_validator(mode="after")
     def _runs_forwards(self) -> Self:
@@ -66,7 +68,7 @@ class StaffReport(_Period):
 
 
 class LeavingReport(Report):
-    left_on: date = Field(description="The last day in the post")
+    left_on: Day = Field(description="The last day in the post")
 
 
 class AbsenceReport(_Period):

@@ -13,6 +13,7 @@ from services.integration.domain.reports import (
     StaffReport,
 )
 from shared.events import Event, mis
+from shared.events.vocabulary import Role
 from shared.problems import Invalid, NotFound, Refused
 
 
@@ -82,6 +83,7 @@ class Staff:
     school_id: UUID
     role_code: str
     role_title: str | None
+    role: Role
     from_on: date
     to_on: date | None
     name: str | None
@@ -101,8 +103,8 @@ class Staff:
     def is_another_than(self, report: StaffReport) -> bool:
         """Whether the report names somebody else: neither the name nor the address is the same. A
         name changes, and so does an address; both at once are another member of staff."""
-        same_name = _plain(self.name) == _plain(report.name)
-        same_email = self.email is not None and _plain(self.email) == _plain(report.work_email)
+        same_name = plain(self.name) == plain(report.name)
+        same_email = self.email is not None and plain(self.email) == plain(report.work_email)
         return not same_name and not same_email
 
     def erase(self) -> tuple["Staff", Sequence[Event]]:
@@ -119,15 +121,21 @@ known."""
 
 
 def decide(
-    trust_id: UUID, report: Report, known: Staff | None, schools: Schools, today: date
+    trust_id: UUID,
+    report: Report,
+    known: Staff | None,
+    schools: Schools,
+    today: date,
+    roles: Mapping[str, Role],
 ) -> Decided:
-    """What becomes of a report; `known` is what the trust has told under the same external id.
+    """What becomes of a report; `known` is what the trust has told under the same external id, and
+    `roles` what its role codes mean.
 
     Raises a Refused that says why it is not taken.
     """
     match report:
         case StaffReport():
-            return _reported(trust_id, report, known, schools, today)
+            return _reported(trust_id, report, known, schools, today, roles)
         case SchoolReport():
             school_id = schools.named(report.school_urn, today)
             if schools.by_external_id.get(report.external_id) == school_id:
@@ -165,7 +173,12 @@ def decide(
 
 
 def _reported(
-    trust_id: UUID, report: StaffReport, known: Staff | None, schools: Schools, today: date
+    trust_id: UUID,
+    report: StaffReport,
+    known: Staff | None,
+    schools: Schools,
+    today: date,
+    roles: Mapping[str, Role],
 ) -> Decided:
     school_id = schools.named(report.school_urn, _within(today, report.first, report.last))
     if known is not None:
@@ -182,6 +195,7 @@ def _reported(
         school_id=school_id,
         role_code=report.role_code,
         role_title=report.role_title,
+        role=roles.get(report.role_code, Role.OTHER),
         from_on=report.first,
         to_on=report.last,
         name=report.name,
@@ -203,6 +217,7 @@ def _changes(known: Staff | None, staff: Staff) -> Sequence[Event]:
                 external_id=staff.external_id,
                 school_id=staff.school_id,
                 role_code=staff.role_code,
+                role=staff.role,
                 from_on=staff.from_on,
                 to_on=staff.to_on,
             )
@@ -231,7 +246,7 @@ def _left(report: LeavingReport, known: Staff, schools: Schools, today: date) ->
 
 
 def _post(staff: Staff) -> tuple[object, ...]:
-    return staff.school_id, staff.role_code, staff.from_on, staff.to_on
+    return staff.school_id, staff.role_code, staff.role, staff.from_on, staff.to_on
 
 
 def _within(today: date, first: date, last: date | None) -> date:
@@ -239,5 +254,6 @@ def _within(today: date, first: date, last: date | None) -> date:
     return max(first, today if last is None else min(today, last))
 
 
-def _plain(text: str | None) -> str | None:
+def plain(text: str | None) -> str | None:
+    """A name or an address as it is compared: without capitals and spare spaces."""
     return None if text is None else " ".join(text.casefold().split())

@@ -1,7 +1,9 @@
 """What trusts' systems have reported, and what decides whether a report is taken."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -9,7 +11,10 @@ import asyncpg
 from services.integration.domain.staff import Schools, Staff
 from shared.events import mis
 from shared.events.topics import MIS_PEOPLE
+from shared.events.vocabulary import Role
 from shared.messaging import journal
+
+COLUMNS: Final = tuple(each.name for each in fields(Staff))
 
 Origin = tuple[str, str]
 """An event's source and id: the same for one event, however often it is sent."""
@@ -64,7 +69,7 @@ async def staff_of(
         trust_id,
         list(external_ids),
     )
-    return {row["external_id"]: Staff(**dict(row)) for row in rows}
+    return {row["external_id"]: read_staff(row) for row in rows}
 
 
 async def schools_of(
@@ -99,14 +104,15 @@ async def save_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> 
     """Each external id once."""
     await connection.execute(
         """
-        INSERT INTO staff (trust_id, external_id, school_id, role_code, role_title, from_on, to_on,
-                           name, email, erased)
-        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[],
-                             $6::date[], $7::date[], $8::text[], $9::text[], $10::boolean[])
+        INSERT INTO staff (trust_id, external_id, school_id, role_code, role_title, role, from_on,
+                           to_on, name, email, erased)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[],
+                             $7::date[], $8::date[], $9::text[], $10::text[], $11::boolean[])
         ON CONFLICT (trust_id, external_id) DO UPDATE
            SET school_id = excluded.school_id,
                role_code = excluded.role_code,
                role_title = excluded.role_title,
+               role = excluded.role,
                from_on = excluded.from_on,
                to_on = excluded.to_on,
                name = excluded.name,
@@ -133,10 +139,47 @@ async def save_schools(
     )
 
 
-async def forget_profile(connection: asyncpg.Connection, staff: Staff) -> None:
-    """Of an erased member of staff: also the journal's earlier versions, never sent again."""
-    await save_staff(connection, [staff])
-    await journal.forget(connection, MIS_PEOPLE.name, [staff.record])
+async def forget_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> None:
+    """Keeps what is left of erased records, and deletes what waits for a decision on them and the
+    journal's earlier versions of their profiles, which are never sent again."""
+    await save_staff(connection, staff)
+    await connection.execute(
+        """
+        DELETE FROM link
+         USING unnest($1::uuid[], $2::text[]) AS erased (trust_id, external_id)
+         WHERE link.trust_id = erased.trust_id
+           AND link.external_id = erased.external_id
+           AND link.person_id IS NULL
+        """,
+        [each.trust_id for each in staff],
+        [each.external_id for each in staff],
+    )
+    await journal.forget(connection, MIS_PEOPLE.name, [each.record for each in staff])
+
+
+async def roles_of(connection: asyncpg.Connection, trust_id: UUID) -> dict[str, Role]:
+    """What a trust's role codes mean."""
+    rows = await connection.fetch(
+        "SELECT role_code, role FROM role_of_code WHERE trust_id = $1 ORDER BY role_code", trust_id
+    )
+    return {row["role_code"]: Role(row["role"]) for row in rows}
+
+
+async def save_roles(
+    connection: asyncpg.Connection, trust_id: UUID, roles: Mapping[str, Role]
+) -> None:
+    """In place of those before."""
+    await connection.execute("DELETE FROM role_of_code WHERE trust_id = $1", trust_id)
+    await connection.execute(
+        "INSERT INTO role_of_code SELECT $1, * FROM unnest($2::text[], $3::text[])",
+        trust_id,
+        list(roles),
+        list(roles.values()),
+    )
+
+
+def read_staff(row: asyncpg.Record) -> Staff:
+    return Staff(**{name: row[name] for name in COLUMNS} | {"role": Role(row["role"])})
 
 
 def _split(origins: Sequence[Origin]) -> tuple[list[str], list[str]]:

@@ -57,11 +57,12 @@ async def test_a_report_becomes_a_fact_without_names_and_a_profile(mis: World) -
             "external_id": "E1",
             "school_id": str(named("Ash")),
             "role_code": "HOD",
+            "role": "other",
             "from_on": "2026-09-01",
             "to_on": None,
         },
     )
-    [*_, row] = await mis.integration.journal("actor", "topic", "key")
+    [*_, row, _] = await mis.integration.journal("actor", "topic", "key")
     assert tuple(row) == (f"trust:{named('Solent')}", "aspire.mis", record)
 
 
@@ -122,6 +123,7 @@ async def test_one_bad_event_of_a_batch_is_refused_and_may_be_sent_again_mended(
     [
         (staff_reported(first="2026-09-02", last="2026-09-01"), "run backwards"),
         (staff_reported(first="01/09/2026"), "from"),
+        (staff_reported(first="0001-01-01"), "from"),
         (staff_reported(external_id="zoe@secret.example"), "external_id"),
         (staff_reported(work_email="zoe"), "work_email"),
         (staff_reported(trn="12"), "trn"),

@@ -75,9 +75,10 @@ class World:
         )  # fmt: skip
 
     async def office(
-        self, method: str, path: str, body: Any = None, role: str = "office", key: str = ""
-    ) -> httpx.Response:
-        token = self.issuer.issue(role, f"a {role}")
+        self, method: str, path: str, body: Any = None, role: str = "office", key: str = "",
+        **scope: Any,
+    ) -> httpx.Response:  # fmt: skip
+        token = self.issuer.issue(role, f"a {role}", **scope)
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": key or uuid4().hex}
         return await self.integration.client.request(method, path, json=body, headers=headers)
 
@@ -113,13 +114,14 @@ class World:
         assert answer.status_code == 200, answer.text
         return [each["outcome"] for each in answer.json()["events"]]
 
-    async def facts(self) -> list[tuple[str, Any]]:
-        """The journal's events about what was reported: short type and payload."""
-        rows = await self.integration.journal()
+    async def facts(self, *topics: str) -> list[tuple[str, Any]]:
+        """The journal's events of topics, or of what was reported: short type and payload."""
+        chosen = topics or ("aspire.mis", "aspire.mis.people")
+        rows = await self.integration.journal("topic", "type", "payload")
         return [
             (row["type"].split(".")[3], json.loads(row["payload"]) if row["payload"] else None)
             for row in rows
-            if ".Trust" not in row["type"]
+            if row["topic"] in chosen
         ]
 
 

@@ -16,6 +16,7 @@ from services.integration.domain.staff import (
     StaffErased,
     decide,
 )
+from shared.events.vocabulary import Role
 
 TRUST, ASH, ELM = UUID(int=1), UUID(int=2), UUID(int=3)
 TODAY = date(2026, 11, 2)
@@ -27,6 +28,7 @@ SCHOOLS = Schools(
         ELM: [(date(2026, 9, 1), date(2026, 10, 1))],
     },
 )
+ROLES = {"HT": Role.HEADTEACHER}
 
 
 def report(first: str = "2026-10-01", last: str | None = None, **changes: Any) -> StaffReport:
@@ -41,7 +43,7 @@ def reported(*reports: StaffReport) -> tuple[Staff | None, list[str]]:
     staff: Staff | None = None
     happened: list[str] = []
     for each in reports:
-        staff, facts = decide(TRUST, each, staff, SCHOOLS, TODAY)
+        staff, facts = decide(TRUST, each, staff, SCHOOLS, TODAY, ROLES)
         happened += [type(fact).__name__ for fact in facts]
     return staff, happened
 
@@ -94,9 +96,9 @@ def test_nobody_leaves_before_they_began() -> None:
     staff, _ = reported(report("2026-10-05"))
     leaving = LeavingReport(external_id="E1", left_on=date(2026, 10, 4))
     with pytest.raises(DatesRunBackwards):
-        decide(TRUST, leaving, staff, SCHOOLS, TODAY)
+        decide(TRUST, leaving, staff, SCHOOLS, TODAY, ROLES)
     same_day = LeavingReport(external_id="E1", left_on=date(2026, 10, 5))
-    after, facts = decide(TRUST, same_day, staff, SCHOOLS, TODAY)
+    after, facts = decide(TRUST, same_day, staff, SCHOOLS, TODAY, ROLES)
     assert after is not None
     assert after.to_on == date(2026, 10, 5)
     assert len(facts) == 1
@@ -112,7 +114,7 @@ def test_nothing_is_taken_for_an_erased_record() -> None:
     away = AbsenceReport.model_validate({"external_id": "E1", "from": TODAY})
     for again in (report(), away, LeavingReport(external_id="E1", left_on=TODAY)):
         with pytest.raises(StaffErased):
-            decide(TRUST, again, erased, SCHOOLS, TODAY)
+            decide(TRUST, again, erased, SCHOOLS, TODAY, ROLES)
 
 
 def test_what_may_be_sent_is_named_as_the_programme_names_types() -> None:

@@ -1,0 +1,130 @@
+"""What membership's events say of people, as far as it decides who a member of staff is."""
+
+from collections.abc import Sequence
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+
+from services.integration.domain.matching import Candidate
+from services.integration.domain.staff import Staff, plain
+from shared.events import membership as said
+
+
+async def put_profiles(
+    connection: asyncpg.Connection, events: Sequence[said.PersonProfile]
+) -> None:
+    """Of those who are not erased."""
+    rows = [(e.person_id, e.name, e.email, plain(e.name), plain(e.email)) for e in events]
+    await connection.execute(
+        """
+        INSERT INTO profile (person_id, name, email, plain_name, plain_email)
+        SELECT *
+          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[])
+               AS e (person_id, name, email, plain_name, plain_email)
+         WHERE NOT EXISTS (SELECT FROM erased_person AS p WHERE p.person_id = e.person_id)
+        ON CONFLICT (person_id) DO UPDATE
+           SET name = excluded.name,
+               email = excluded.email,
+               plain_name = excluded.plain_name,
+               plain_email = excluded.plain_email
+        """,
+        *map(list, zip(*rows, strict=True)),
+    )
+
+
+async def forget_profiles(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    """Waits for whoever is matching somebody to them in this moment."""
+    await connection.execute("DELETE FROM profile WHERE person_id = ANY ($1)", person_ids)
+
+
+async def erase_people(connection: asyncpg.Connection, person_ids: Sequence[UUID]) -> None:
+    await connection.execute(
+        "INSERT INTO erased_person SELECT * FROM unnest($1::uuid[]) ON CONFLICT DO NOTHING",
+        person_ids,
+    )
+    await forget_profiles(connection, person_ids)
+
+
+async def put_posts(connection: asyncpg.Connection, events: Sequence[said.LeaderAppointed]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO post (post_id, person_id, school_id)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])
+        ON CONFLICT (post_id) DO UPDATE
+           SET person_id = excluded.person_id,
+               school_id = excluded.school_id
+        """,
+        [e.post_id for e in events],
+        [e.person_id for e in events],
+        [e.school_id for e in events],
+    )
+
+
+async def end_posts(connection: asyncpg.Connection, events: Sequence[said.LeaderLeft]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO post_left (post_id, person_id, left_on)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
+        ON CONFLICT (post_id, person_id) DO UPDATE SET left_on = excluded.left_on
+        """,
+        [e.post_id for e in events],
+        [e.person_id for e in events],
+        [e.left_on for e in events],
+    )
+
+
+async def candidates_for(
+    connection: asyncpg.Connection, trust_id: UUID, staff: Sequence[Staff], today: date
+) -> dict[str, list[Candidate]]:
+    """By external id: who has the same work e-mail address, and who of the same name has a post at
+    a school of the trust today. Their profiles stay until the transaction ends."""
+    rows = await connection.fetch(
+        """
+        SELECT r.external_id, p.person_id, p.name, p.email,
+               EXISTS (SELECT
+                         FROM post_on($4) AS o
+                        WHERE o.person_id = p.person_id
+                          AND o.school_id = r.school_id) AS at_school
+          FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
+               AS r (external_id, plain_name, plain_email, school_id)
+          JOIN profile AS p
+            ON p.plain_email = r.plain_email
+            OR (p.plain_name = r.plain_name
+                AND works_for(p.person_id, $6, $4))
+         ORDER BY p.person_id, r.external_id
+           FOR SHARE OF p
+        """,
+        [each.external_id for each in staff],
+        [plain(each.name) for each in staff],
+        [plain(each.email) for each in staff],
+        today,
+        [each.school_id for each in staff],
+        trust_id,
+    )
+    found: dict[str, list[Candidate]] = {each.external_id: [] for each in staff}
+    for row in rows:
+        found[row["external_id"]].append(
+            Candidate(**{name: row[name] for name in ("person_id", "name", "email", "at_school")})
+        )
+    return found
+
+
+async def hold_profile(
+    connection: asyncpg.Connection, person_id: UUID, of_trust: UUID | None, today: date
+) -> bool:
+    """Whether there is one, neither erased nor merged, and, where a trust is given, of somebody
+    with a post at one of its schools; it stays until the transaction ends."""
+    held = await connection.fetchval(
+        """
+        SELECT true
+          FROM profile
+         WHERE person_id = $1
+           AND ($2::uuid IS NULL OR works_for(person_id, $2, $3))
+           FOR SHARE
+        """,
+        person_id,
+        of_trust,
+        today,
+    )
+    return bool(held)
