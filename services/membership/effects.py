@@ -1,9 +1,93 @@
-"""What other services' events change here: nothing.
+"""What other services' events change here: what trusts report of their staff becomes posts.
 
-Membership is where the programme's facts about schools and people begin; it decides by itself and
-waits for nobody. So it subscribes to no topic, and a loss of Kafka never stops it.
+A report, who it is and what they are called come under one key by three topics, in any order and
+to any replica. Each effect keeps its part in the record's row, which stays locked until the commit,
+and whichever completes the row decides. What a rule does not allow is an outcome, which the trust
+can see. Membership's own commands need none of this: without Kafka they go on.
 """
 
-from shared.messaging import Effects
+from collections.abc import Sequence
+
+import asyncpg
+
+from services.membership.domain.person import Person, Post
+from services.membership.domain.reported import ReportedPost
+from services.membership.store import reported as store
+from shared.events import Event, integration, mis
+from shared.messaging import Caused, Effects, Received
 
 effects = Effects()
+
+
+@effects.on(mis.StaffReported)
+async def keep_report(
+    tx: asyncpg.Connection, events: Sequence[Received[mis.StaffReported]]
+) -> list[Caused]:
+    return await _settle(tx, events, await store.put_reports(tx, events))
+
+
+@effects.on(mis.StaffLeft)
+async def keep_leaving(
+    tx: asyncpg.Connection, events: Sequence[Received[mis.StaffLeft]]
+) -> list[Caused]:
+    return await _settle(tx, events, await store.put_leavings(tx, events))
+
+
+@effects.on(integration.StaffMatched)
+async def keep_match(
+    tx: asyncpg.Connection, events: Sequence[Received[integration.StaffMatched]]
+) -> list[Caused]:
+    return await _settle(tx, events, await store.put_matches(tx, events))
+
+
+@effects.on(mis.StaffProfile)
+async def keep_name(
+    tx: asyncpg.Connection, events: Sequence[Received[mis.StaffProfile]]
+) -> list[Caused]:
+    names = [(event.data.record, event.data.name, event.data.email) for event in events]
+    return await _settle(tx, events, await store.put_names(tx, names))
+
+
+@effects.on(mis.StaffProfileErased)
+async def forget_name(
+    tx: asyncpg.Connection, events: Sequence[Received[mis.StaffProfileErased]]
+) -> None:
+    await store.put_names(tx, [(event.data.record, None, None) for event in events])
+
+
+async def _settle(
+    tx: asyncpg.Connection,
+    events: Sequence[Received[Event]],
+    rows: Sequence[ReportedPost],
+) -> list[Caused]:
+    """Decides on every row that is whole, and says what follows."""
+    cause = {event.key: event for event in events}
+    person_ids = {row.person_id for row in rows if row.person_id is not None}
+    if not person_ids:
+        return []
+    school_ids = {row.reported.school_id for row in rows if row.reported is not None}
+    schools = await store.schools_of(tx, school_ids)
+    people = await store.people_of(tx, person_ids)
+    settled: list[ReportedPost] = []
+    introduced: dict[object, Person] = {}
+    posts: dict[object, Post] = {}
+    caused: list[Caused] = []
+    for row in sorted(rows, key=lambda row: row.record):
+        before = None if row.person_id is None else people.get(row.person_id)
+        school = None if row.reported is None else schools.get(row.reported.school_id)
+        now, person, changed, facts = row.settle(before, school)
+        if now != row:
+            settled.append(now)
+        if person is not None:
+            if before is None:
+                introduced[person.person_id] = person
+            people.update({each: person for each, of in people.items() if of is before})
+            people[person.person_id] = person
+        posts.update({post.post_id: post for post in changed})
+        caused += [Caused(cause[row.record], fact) for fact in facts]
+    await store.introduce(tx, list(introduced.values()))
+    if posts:
+        await store.save_posts(tx, list(posts.values()))
+    if settled:
+        await store.save(tx, settled)
+    return caused

@@ -94,6 +94,23 @@ async def drive(services: dict[str, Process], office: Office) -> None:
         auth=(trust["group_id"], made["secret"]),
     )
     assert refused.status_code == 422
+    await office.do(
+        f"/groups/{trust['group_id']}/schools",
+        {"school_id": school["school_id"], "joined_on": "2026-09-01"},
+    )
+    told["data"] = {"external_id": "E1", "name": "Zoë Secret", "school_urn": 100001,
+                    "role_code": "HOD", "from": "2026-09-01"}  # fmt: skip
+
+    async def taken() -> bool:
+        answer = await services["integration"].client.post(
+            "/mis/events",
+            json=told,
+            headers={"Content-Type": "application/cloudevents+json"},
+            auth=(trust["group_id"], made["secret"]),
+        )
+        return answer.status_code == 200
+
+    await eventually(taken, what="the report is taken once the school is known to be the trust's")
     for each in services.values():
         await ask_oddly(each.client, office)
 

@@ -8,9 +8,10 @@ from services.membership.api import (
     networks,
     people,
     register_imports,
+    reported,
     schools,
 )
 
 router = APIRouter()
-for resource in (register_imports, schools, networks, memberships, groups, people):
+for resource in (register_imports, schools, networks, memberships, groups, people, reported):
     router.include_router(resource.router)

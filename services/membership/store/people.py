@@ -1,6 +1,6 @@
 """People: profiles, posts, merging and erasure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -23,6 +23,11 @@ async def person(connection: asyncpg.Connection, person_id: UUID) -> Person:
     if not rows:
         raise NotFound(f"There is no person {person_id}.")
     return (await _whole(connection, rows))[0]
+
+
+async def people_by_id(connection: asyncpg.Connection, person_ids: Iterable[UUID]) -> list[Person]:
+    rows = await connection.fetch(f"{_PERSON} WHERE person.person_id = ANY ($1)", list(person_ids))
+    return await _whole(connection, rows)
 
 
 async def locked_person(connection: asyncpg.Connection, person_id: UUID) -> Person:

@@ -1,6 +1,6 @@
 """Schools, their URNs and their inspections."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -36,6 +36,16 @@ async def school(connection: asyncpg.Connection, school_id: UUID, lock: Lock = "
     if row is None:
         raise NotFound(f"There is no school {school_id}.")
     return (await _whole(connection, [row]))[0]
+
+
+async def schools_by_id(
+    connection: asyncpg.Connection, school_ids: Iterable[UUID], lock: Lock = ""
+) -> list[School]:
+    rows = await connection.fetch(
+        f"SELECT * FROM school WHERE school_id = ANY ($1) ORDER BY school_id {lock}",  # noqa: S608
+        list(school_ids),
+    )
+    return await _whole(connection, rows)
 
 
 async def school_id_of(connection: asyncpg.Connection, urn: int) -> UUID:

@@ -1,22 +1,24 @@
-"""What membership publishes arrives over Kafka, and a trust is connected with it."""
+"""Over Kafka: a trust is connected and reports somebody, and membership appoints them."""
 
+import json
 from typing import Any
 
 import httpx
 
+from services.integration.api.reading import STRUCTURED
 from shared.clock import FixedClock
 from shared.web import LocalIssuer
 from tests.conftest import Start, eventually
-from tests.service.integration.world import NOW
+from tests.service.integration.world import NOW, event, staff_reported
 from tests.service.membership.office import Office
 
 
-async def test_a_trust_of_membership_is_connected_and_told_on_kafka(
+async def test_whom_a_trust_reports_is_appointed(
     start: Start, issuer: LocalIssuer, topics: list[str]
 ) -> None:
     clock = FixedClock(NOW)
     async with (
-        start("membership", parts=("api", "relay"), clock=clock) as membership,
+        start("membership", clock=clock) as membership,
         start("integration", clock=clock) as integration,
     ):
         office = Office(membership.pool, membership.client, issuer)
@@ -38,7 +40,20 @@ async def test_a_trust_of_membership_is_connected_and_told_on_kafka(
         )
         assert answer.json()["name"] == "Solent Trust"
 
-        async def sent() -> bool:
-            return not await integration.pool.fetchval("SELECT count(*) FROM outbox")
+        told = event("StaffReported.v1", staff_reported(first="2026-09-07"))
+        answer = await integration.client.post(
+            "/mis/events",
+            content=json.dumps(told),
+            headers={"Content-Type": STRUCTURED},
+            auth=httpx.BasicAuth(trust["group_id"], secret),
+        )
+        assert answer.status_code == 200, answer.text
 
-        await eventually(sent, what="TrustConnected is on Kafka")
+        async def appointed() -> Any:
+            found = (await office.look("/reported-posts"))["items"]
+            return [each for each in found if each["outcome"] == "appointed"]
+
+        [post] = await eventually(appointed, what="membership has appointed the new person")
+        person = await office.look(f"/people/{post['person_id']}")
+        assert person["name"] == "Zoë Secret"
+        assert [each["appointed_on"] for each in person["posts"]] == ["2026-09-07"]
