@@ -221,6 +221,7 @@ def test_another_process_learns_what_runs(running: Running) -> None:
     assert state.kafka == next(child.address for child in state.children if child.name == "kafka")
 
 
+@pytest.mark.bad_day
 async def test_a_server_that_is_killed_is_started_again(running: Running) -> None:
     url, old = running.state.database_urls["cpd"], pids(running)["postgres"]
     os.kill(old, signal.SIGKILL)
@@ -279,6 +280,7 @@ def test_a_second_instance_runs_beside_the_first_and_sigterm_ends_it(
     assert running.state.live
 
 
+@pytest.mark.bad_day
 async def test_data_survive_the_killing_of_every_process(
     running: Running, shared: tuple[Path, list[Running]]
 ) -> None:
@@ -298,6 +300,7 @@ async def test_data_survive_the_killing_of_every_process(
     assert again.seconds_to_start < 30
 
 
+@pytest.mark.bad_day
 def test_killing_the_parent_ends_every_process(running: Running) -> None:
     processes = running.processes
     with killed_afterwards(processes):
@@ -310,6 +313,7 @@ def test_killing_the_parent_ends_every_process(running: Running) -> None:
     assert "database system is shut down" in (running.home / "log/postgres.log").read_text()
 
 
+@pytest.mark.bad_day
 def test_orphans_of_an_earlier_instance_are_ended_first(home: Path) -> None:
     with Running(home, ASPIRE_KAFKA="kafka.example:9092") as first:
         processes = first.processes
@@ -324,6 +328,7 @@ def test_orphans_of_an_earlier_instance_are_ended_first(home: Path) -> None:
                 assert [child.name for child in again.state.children] == ["postgres"]
 
 
+@pytest.mark.bad_day
 def test_a_lock_file_with_a_number_that_is_anothers_now_is_no_hindrance(home: Path) -> None:
     with Running(home, ASPIRE_KAFKA="kafka.example:9092") as first:
         first.close()
@@ -339,6 +344,7 @@ def test_a_lock_file_with_a_number_that_is_anothers_now_is_no_hindrance(home: Pa
         sleeper.wait()
 
 
+@pytest.mark.bad_day
 async def test_kafka_starts_without_kept_classes_too(tmp_path: Path) -> None:
     KAFKA.fetch(cache())
     KAFKA.folder(tmp_path).symlink_to(KAFKA.folder(cache()))
