@@ -34,7 +34,7 @@ PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 test: $(INSTALLED) ## run the tests, on real PostgreSQL and Kafka (ARGS="-k word")
 	$(PYTEST) -m "not bad_day" $(ARGS)
 
-bad-days: $(INSTALLED) ## run those that lose servers, disks and processes, or crowd a service (ARGS)
+bad-days: $(INSTALLED) ## run those of servers lost or restored, killed processes, races (ARGS)
 	$(PYTEST) -m bad_day $(ARGS)
 
 model: $(INSTALLED) ## try the kernel in any order of steps (STEPS=10000, SEED=number)

@@ -27,6 +27,8 @@ from tests.kernel.ledger import Stream
 from tests.kernel.older import older
 from tests.kernel.topics import lose_topics, records_of
 
+pytestmark = pytest.mark.bad_day
+
 REFUSED = NoCommandsTaken
 
 

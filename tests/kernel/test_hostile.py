@@ -9,6 +9,7 @@ from zlib import crc32
 
 import asyncpg
 import psutil
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 
@@ -21,6 +22,8 @@ from shared.settings import Settings
 from tests.conftest import eventually
 from tests.kernel.hostile import CLASS, FAULTS, Maker, Raw, send_undecodable
 from tests.kernel.ledger import Kernel, ledger_effects
+
+pytestmark = pytest.mark.bad_day
 
 SEED = 20261125
 HOSTILE = 10_000

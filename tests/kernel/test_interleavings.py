@@ -24,6 +24,8 @@ from shared.messaging.records import Record
 from tests.kernel.flow import TOPIC
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
+pytestmark = pytest.mark.bad_day
+
 STEP_OF = {
     "after_read_before_claim": "read",
     "after_claim_before_effects": "claimed",

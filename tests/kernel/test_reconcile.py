@@ -30,6 +30,8 @@ from tests.kernel.flow import Flow, history, working
 from tests.kernel.older import older, unreachable
 from tests.kernel.topics import records_of
 
+pytestmark = pytest.mark.bad_day
+
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:

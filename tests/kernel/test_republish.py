@@ -20,6 +20,8 @@ from tests.kernel.flow import Flow, armed, history, working
 from tests.kernel.ledger import LEDGER, Kernel
 from tests.kernel.topics import lose_topics, records_of
 
+pytestmark = pytest.mark.bad_day
+
 
 @pytest.fixture(autouse=True)
 def quick(flow: Flow) -> None:
@@ -28,7 +30,6 @@ def quick(flow: Flow) -> None:
     )
 
 
-@pytest.mark.bad_day
 async def test_a_kafka_that_is_lost_under_load_is_filled_from_the_journal(
     flow: Flow, infra: Infra, database: Database
 ) -> None:
@@ -44,7 +45,6 @@ async def test_a_kafka_that_is_lost_under_load_is_filled_from_the_journal(
         await until_ledger_is_the_journal(flow, later)
 
 
-@pytest.mark.bad_day
 async def test_an_older_copy_of_kafka_is_filled_up_to_the_newest_event(
     flow: Flow, infra: Infra, tmp_path: Path, database: Database
 ) -> None:

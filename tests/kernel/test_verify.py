@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
 
+import pytest
+
 from shared.events.membership import NetworkRenamed, PersonProfile, PersonProfileErased
 from shared.messaging import hourly, journal, republish, stops
 from shared.messaging.connections import acquire
@@ -24,6 +26,8 @@ from tests.conftest import eventually
 from tests.kernel.flow import Flow, history, working
 from tests.kernel.ledger import ledger_effects
 from tests.kernel.topics import lose_topics
+
+pytestmark = pytest.mark.bad_day
 
 READS = ledger_effects().topics
 

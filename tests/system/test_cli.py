@@ -130,6 +130,8 @@ def watching(aspire: Aspire, *mode: str) -> subprocess.Popen[str]:
         env=aspire.environment,
         stdout=subprocess.PIPE,
         text=True,
+        # Where a shell runs the tests in the background, it has them ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -28,6 +28,8 @@ from shared.web import LocalIssuer
 from tests.conftest import Start, Started, eventually
 from tests.service.reporting.log import Log, a_year, named, on, report
 
+pytestmark = pytest.mark.bad_day
+
 CLOCK = FixedClock(datetime(2026, 7, 1, 12, tzinfo=UTC))
 NATIONAL = "/reports/2025-26"
 
@@ -389,7 +391,6 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.bad_day
 @pytest.mark.parametrize(
     ("point", "times"),
     [("after_effects_before_position", 4), ("after_take_over_before_commit", 1)],
