@@ -7,6 +7,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from shared.service import SERVICES
 from shared.settings import Settings
 from tests.conftest import Database
 from tests.service.traced import NOT_SAMPLED, SAMPLED
@@ -17,9 +18,7 @@ MATRIX = Path(__file__).parents[2] / "docs" / "signals.toml"
 async def test_one_trace_has_every_span_of_the_matrix_and_nothing_personal(
     settings: Settings, topics: list[str], database: Database
 ) -> None:
-    databases = {
-        name: await database(name) for name in ("membership", "scheduling", "cpd", "reporting")
-    }
+    databases = {name: await database(name) for name in SERVICES}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.service.traced"),
         *(settings.model_dump_json(), json.dumps(databases)),

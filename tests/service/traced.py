@@ -1,4 +1,4 @@
-"""Drives real requests through the four services, and prints the spans that they export as JSON.
+"""Drives real requests through all services, and prints the spans that they export as JSON.
 
 A process of its own: OpenTelemetry's provider is set once a process. Its arguments are the settings
 as JSON and the databases by service.
@@ -56,6 +56,8 @@ WANTED = {
     ("scheduling", "aspire.membership"),
     ("cpd", "aspire.membership"),
     ("reporting", "aspire.membership"),
+    ("integration", "aspire.membership"),
+    ("integration", "aspire.people"),
     ("relay", "aspire.people"),
 }
 
