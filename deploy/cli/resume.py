@@ -9,14 +9,12 @@ import typer
 from deploy.cli.databases import connected
 from deploy.cli.terminal import out
 from deploy.cli.trouble import CannotDo
-from deploy.cli.where import Platform, known_service
+from deploy.cli.where import Platform, ServiceName, known_service
 from shared.messaging import checkpoints, stops
 
 
 def resume(
-    service: Annotated[
-        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
-    ],
+    service: ServiceName,
     because: Annotated[
         str, typer.Option(help="What was wrong and has been put right; it stays on record.")
     ],

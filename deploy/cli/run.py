@@ -6,16 +6,14 @@ from typing import Annotated
 import typer
 
 from deploy.cli.trouble import CannotDo
-from deploy.cli.where import known_service
+from deploy.cli.where import ServiceName, known_service
 from deploy.embedded.home import default_home
 from shared import service as services
 from shared.settings import Settings
 
 
 def run(
-    service: Annotated[
-        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
-    ],
+    service: ServiceName,
     part: Annotated[
         list[str] | None,
         typer.Option(help="api, relay or consumer; all of them if left out. May be repeated."),

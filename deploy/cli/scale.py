@@ -11,7 +11,7 @@ from rich.text import Text
 
 from deploy.cli.terminal import out, print_json, say
 from deploy.cli.trouble import CannotDo
-from deploy.cli.where import known_service
+from deploy.cli.where import ServiceName, known_service
 from deploy.embedded.home import default_home
 from deploy.embedded.replicas import MOST, replica_name, replicas_among, want, wanted
 from deploy.embedded.state import ChildState, InstanceState
@@ -21,9 +21,7 @@ POLL_SECONDS: Final = 0.1
 
 
 def scale(
-    service: Annotated[
-        str, typer.Argument(help="membership, scheduling, cpd, reporting or integration")
-    ],
+    service: ServiceName,
     replicas: Annotated[str, typer.Argument(metavar="N", help=f"1 to {MOST}")],
     as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
 ) -> None:

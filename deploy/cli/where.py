@@ -4,7 +4,9 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self
+
+import typer
 
 from deploy.cli.trouble import CannotDo
 from deploy.embedded.home import default_home
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from shared.web.issuer import LocalIssuer
 
 LOCAL_ISSUER: Final = "https://aspire.localhost"
+ServiceName = Annotated[str, typer.Argument(help=", ".join(SERVICES))]
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,10 @@ from uuid import UUID
 import asyncpg
 
 from services.cpd.domain import Credit, OwnRecord, Sum
+from shared.database import columns
 from shared.events import membership as said
 from shared.events.vocabulary import CpdSource, Strand
 from shared.web import PageRequest
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as one array a column, which is what `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
 
 # What membership says
 
@@ -41,7 +36,7 @@ async def put_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
                school_id = excluded.school_id,
                appointed_on = excluded.appointed_on
         """,
-        *_columns(((e.post_id, e.person_id, e.school_id, e.appointed_on) for e in events), 4),
+        *columns(((e.post_id, e.person_id, e.school_id, e.appointed_on) for e in events), 4),
     )
 
 
@@ -52,7 +47,7 @@ async def end_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
         ON CONFLICT (post_id, person_id) DO UPDATE SET left_on = excluded.left_on
         """,
-        *_columns(((e.post_id, e.person_id, e.left_on) for e in events), 3),
+        *columns(((e.post_id, e.person_id, e.left_on) for e in events), 3),
     )
 
 
@@ -63,7 +58,7 @@ async def merge_people(connection: asyncpg.Connection, events: Sequence[said.Peo
         SELECT * FROM unnest($1::uuid[], $2::uuid[])
         ON CONFLICT DO NOTHING
         """,
-        *_columns(((e.person_id, e.merged_person_id) for e in events), 2),
+        *columns(((e.person_id, e.merged_person_id) for e in events), 2),
     )
 
 
@@ -117,7 +112,7 @@ async def put_in_groups(
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
         ON CONFLICT (group_id, school_id, joined_on) DO UPDATE SET left_on = NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
     )
 
 
@@ -133,7 +128,7 @@ async def take_out_of_groups(
            AND g.school_id = e.school_id
            AND g.left_on IS NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
     )
 
 
@@ -179,7 +174,7 @@ async def add(connection: asyncpg.Connection, credits_: Sequence[Credit]) -> Non
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::numeric[], $4::text[], $5::text[],
                              $6::uuid[], $7::uuid[], $8::date[])
         """,
-        *_columns((tuple(vars(credit).values()) for credit in credits_), 8),
+        *columns((tuple(vars(credit).values()) for credit in credits_), 8),
     )
 
 

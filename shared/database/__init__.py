@@ -1,5 +1,6 @@
 """A service's PostgreSQL database: its connections and its migrations."""
 
+from shared.database.columns import columns
 from shared.database.migrations import (
     Migration,
     MigrationChanged,
@@ -24,6 +25,7 @@ __all__ = [
     "MigrationChanged",
     "acquire",
     "answers",
+    "columns",
     "create_pool",
     "migrate",
     "migrations_of",

@@ -8,6 +8,7 @@ import asyncpg
 
 from services.integration.domain.matching import Candidate
 from services.integration.domain.staff import Staff, plain
+from shared.database import columns
 from shared.events import membership as said
 
 
@@ -29,7 +30,7 @@ async def put_profiles(
                plain_name = excluded.plain_name,
                plain_email = excluded.plain_email
         """,
-        *map(list, zip(*rows, strict=True)),
+        *columns(rows, 5),
     )
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from services.integration.domain.staff import Schools, Staff
+from shared.database import columns
 from shared.events import mis
 from shared.events.topics import MIS_PEOPLE
 from shared.events.vocabulary import Role
@@ -119,7 +120,7 @@ async def save_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> 
                email = excluded.email,
                erased = excluded.erased
         """,
-        *map(list, zip(*(vars(each).values() for each in staff), strict=True)),
+        *columns((tuple(vars(each).values()) for each in staff), len(COLUMNS)),
     )
 
 

@@ -1,20 +1,15 @@
 """What membership says of trusts and schools, and the credentials of trusts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
 import asyncpg
 
 from services.integration.domain.connection import Connection, Credential, TrustUnknown
+from shared.database import columns
 from shared.events import membership as said
 from shared.events.vocabulary import GroupKind
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as one array a column, which is what `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
 
 # What membership says
 
@@ -29,7 +24,7 @@ async def put_trusts(
         SELECT * FROM unnest($1::uuid[], $2::text[])
         ON CONFLICT (trust_id) DO UPDATE SET name = excluded.name
         """,
-        *_columns(trusts, 2),
+        *columns(trusts, 2),
     )
 
 
@@ -43,7 +38,7 @@ async def rename_trusts(
           FROM unnest($1::uuid[], $2::text[]) AS e (group_id, name)
          WHERE t.trust_id = e.group_id
         """,
-        *_columns(((e.group_id, e.name) for e in events), 2),
+        *columns(((e.group_id, e.name) for e in events), 2),
     )
 
 
@@ -56,7 +51,7 @@ async def put_in_groups(
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
         ON CONFLICT (group_id, school_id, joined_on) DO UPDATE SET left_on = NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
     )
 
 
@@ -72,7 +67,7 @@ async def take_out_of_groups(
            AND g.school_id = e.school_id
            AND g.left_on IS NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
     )
 
 
@@ -86,7 +81,7 @@ async def put_urns(
         SELECT * FROM unnest($1::uuid[], $2::integer[], $3::date[])
         ON CONFLICT (school_id, urn) DO UPDATE SET valid_from = excluded.valid_from
         """,
-        *_columns(urns, 3),
+        *columns(urns, 3),
     )
 
 
@@ -132,7 +127,7 @@ async def save_credentials(connection: asyncpg.Connection, of: Connection) -> No
         ON CONFLICT (credential_id) DO UPDATE SET expires_at = excluded.expires_at
         """,
         of.trust_id,
-        *_columns((tuple(vars(each).values()) for each in of.credentials), 4),
+        *columns((tuple(vars(each).values()) for each in of.credentials), 4),
     )
 
 

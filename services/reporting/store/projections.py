@@ -5,13 +5,8 @@ from uuid import UUID
 
 import asyncpg
 
+from shared.database import columns
 from shared.events import cpd, membership, scheduling
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as one array a column, which is what `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
-
 
 # membership: networks
 
@@ -28,7 +23,7 @@ async def put_networks(
                region = excluded.region,
                established_on = excluded.established_on
         """,
-        *_columns(((e.network_id, e.name, e.region, e.established_on) for e in events), 4),
+        *columns(((e.network_id, e.name, e.region, e.established_on) for e in events), 4),
     )
 
 
@@ -42,7 +37,7 @@ async def rename_networks(
           FROM unnest($1::uuid[], $2::text[]) AS e (network_id, name)
          WHERE n.network_id = e.network_id
         """,
-        *_columns(((e.network_id, e.name) for e in events), 2),
+        *columns(((e.network_id, e.name) for e in events), 2),
     )
 
 
@@ -56,7 +51,7 @@ async def close_networks(
           FROM unnest($1::uuid[], $2::date[]) AS e (network_id, closed_on)
          WHERE n.network_id = e.network_id
         """,
-        *_columns(((e.network_id, e.closed_on) for e in events), 2),
+        *columns(((e.network_id, e.closed_on) for e in events), 2),
     )
 
 
@@ -73,7 +68,7 @@ async def put_schools(
         SELECT * FROM unnest($1::uuid[], $2::text[])
         ON CONFLICT (school_id) DO UPDATE SET name = excluded.name
         """,
-        *_columns(((e.school_id, e.details.name) for e in events), 2),
+        *columns(((e.school_id, e.details.name) for e in events), 2),
     )
 
 
@@ -95,7 +90,7 @@ async def put_memberships(
                framework = excluded.framework,
                judgement = excluded.judgement
         """,
-        *_columns(
+        *columns(
             (
                 (
                     e.membership_id, e.school_id, e.network_id, e.pathway, e.joined_on, e.ends_on,
@@ -128,7 +123,7 @@ async def correct_memberships(
                      void)
          WHERE m.membership_id = e.membership_id
         """,
-        *_columns(
+        *columns(
             (
                 (
                     e.membership_id, e.network_id, e.pathway, e.joined_on, e.ends_on,
@@ -153,7 +148,7 @@ async def add_moves(
            SET network_id = excluded.network_id,
                moved_on = excluded.moved_on
         """,
-        *_columns(
+        *columns(
             (
                 (e.membership_id, number, e.school_id, e.to_network_id, e.moved_on)
                 for number, e in moves
@@ -174,7 +169,7 @@ async def end_memberships(
           FROM unnest($1::uuid[], $2::date[]) AS e (membership_id, ended_on)
          WHERE m.membership_id = e.membership_id
         """,
-        *_columns(ends, 2),
+        *columns(ends, 2),
     )
 
 
@@ -190,7 +185,7 @@ async def put_in_groups(
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::date[])
         ON CONFLICT (group_id, school_id, joined_on) DO UPDATE SET left_on = NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
     )
 
 
@@ -206,7 +201,7 @@ async def take_out_of_groups(
            AND g.school_id = e.school_id
            AND g.left_on IS NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
     )
 
 
@@ -219,7 +214,7 @@ async def merge_people(
         SELECT * FROM unnest($1::uuid[], $2::uuid[])
         ON CONFLICT DO NOTHING
         """,
-        *_columns(((e.person_id, e.merged_person_id) for e in events), 2),
+        *columns(((e.person_id, e.merged_person_id) for e in events), 2),
     )
 
 
@@ -242,7 +237,7 @@ async def put_network_days(
                date = excluded.date,
                status = excluded.status
         """,
-        *_columns(
+        *columns(
             ((e.day_id, "{" + ",".join(map(str, e.network_ids)) + "}", e.date) for e in events), 3
         ),
         status,
@@ -259,7 +254,7 @@ async def reschedule_network_days(
           FROM unnest($1::uuid[], $2::date[]) AS e (day_id, date)
          WHERE d.day_id = e.day_id
         """,
-        *_columns(((e.day_id, e.date) for e in events), 2),
+        *columns(((e.day_id, e.date) for e in events), 2),
     )
 
 
@@ -288,7 +283,7 @@ async def put_registers(
                role = excluded.role,
                attendance = excluded.attendance
         """,
-        *_columns(
+        *columns(
             (
                 (day_id, e.place_id, e.person_id, e.school_id, e.role, e.attendance)
                 for day_id, e in entries
@@ -319,7 +314,7 @@ async def put_development_days(
                date = excluded.date,
                status = excluded.status
         """,
-        *_columns(((e.day_id, e.school_id, e.network_id, e.date) for e in events), 4),
+        *columns(((e.day_id, e.school_id, e.network_id, e.date) for e in events), 4),
         status,
     )
 
@@ -338,7 +333,7 @@ async def replace_participants(
         SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[])
         ON CONFLICT (day_id, person_id) DO NOTHING
         """,
-        *_columns(((e.day_id, p.person_id, p.role) for e in events for p in e.participants), 3),
+        *columns(((e.day_id, p.person_id, p.role) for e in events for p in e.participants), 3),
     )
 
 
@@ -352,7 +347,7 @@ async def reschedule_development_days(
           FROM unnest($1::uuid[], $2::date[]) AS e (day_id, date)
          WHERE d.day_id = e.day_id
         """,
-        *_columns(((e.day_id, e.date) for e in events), 2),
+        *columns(((e.day_id, e.date) for e in events), 2),
     )
 
 
@@ -381,7 +376,7 @@ async def put_credits(
                       $7::uuid[], $8::date[]) AS e
         ON CONFLICT (credit_id) DO UPDATE SET revoked = excluded.revoked
         """,
-        *_columns(
+        *columns(
             (
                 (
                     e.credit_id, e.person_id, e.hours, e.strand, e.source, e.source_id,

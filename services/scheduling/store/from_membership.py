@@ -1,17 +1,13 @@
 """What membership's events write: one statement for a whole list of events of one type."""
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import asyncpg
 
+from shared.database import columns
 from shared.events import membership as said
-
-
-def _columns(rows: Iterable[Sequence[object]], width: int) -> list[list[object]]:
-    """Rows as one array a column, which is what `unnest` takes."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
 async def put_networks(
@@ -26,7 +22,7 @@ async def put_networks(
                region = excluded.region,
                established_on = excluded.established_on
         """,
-        *_columns(((e.network_id, e.name, e.region, e.established_on) for e in events), 4),
+        *columns(((e.network_id, e.name, e.region, e.established_on) for e in events), 4),
     )
 
 
@@ -40,7 +36,7 @@ async def rename_networks(
           FROM unnest($1::uuid[], $2::text[]) AS e (network_id, name)
          WHERE n.network_id = e.network_id
         """,
-        *_columns(((e.network_id, e.name) for e in events), 2),
+        *columns(((e.network_id, e.name) for e in events), 2),
     )
 
 
@@ -54,7 +50,7 @@ async def close_networks(
           FROM unnest($1::uuid[], $2::date[]) AS e (network_id, closed_on)
          WHERE n.network_id = e.network_id
         """,
-        *_columns(((e.network_id, e.closed_on) for e in events), 2),
+        *columns(((e.network_id, e.closed_on) for e in events), 2),
     )
 
 
@@ -72,7 +68,7 @@ async def add_adviser_changes(
                changed_on = excluded.changed_on,
                assigned = excluded.assigned
         """,
-        *_columns(changes, 5),
+        *columns(changes, 5),
     )
 
 
@@ -88,7 +84,7 @@ async def put_schools(
            SET urn = excluded.urn,
                name = excluded.name
         """,
-        *_columns(((e.school_id, e.details.urn, e.details.name) for e in events), 3),
+        *columns(((e.school_id, e.details.urn, e.details.name) for e in events), 3),
     )
 
 
@@ -102,7 +98,7 @@ async def change_urns(
           FROM unnest($1::uuid[], $2::integer[]) AS e (school_id, urn)
          WHERE s.school_id = e.school_id
         """,
-        *_columns(((e.school_id, e.new_urn) for e in events), 2),
+        *columns(((e.school_id, e.new_urn) for e in events), 2),
     )
 
 
@@ -122,7 +118,7 @@ async def put_memberships(
                joined_on = excluded.joined_on,
                ends_on = excluded.ends_on
         """,
-        *_columns(
+        *columns(
             (
                 (e.membership_id, e.school_id, e.network_id, e.pathway, e.joined_on, e.ends_on)
                 for e in events
@@ -149,7 +145,7 @@ async def correct_memberships(
                AS e (membership_id, wrong_network, network_id, pathway, joined_on, ends_on, void)
          WHERE m.membership_id = e.membership_id
         """,
-        *_columns(
+        *columns(
             (
                 (
                     e.membership_id,
@@ -177,7 +173,7 @@ async def move_memberships(
         ON CONFLICT (membership_id, moved_on) DO UPDATE
            SET network_id = excluded.network_id
         """,
-        *_columns(((e.membership_id, e.moved_on, e.to_network_id) for e in events), 3),
+        *columns(((e.membership_id, e.moved_on, e.to_network_id) for e in events), 3),
     )
 
 
@@ -191,7 +187,7 @@ async def pause_memberships(
         ON CONFLICT (membership_id, paused_on) DO UPDATE
            SET resumed_on = NULL
         """,
-        *_columns(((e.membership_id, e.paused_on) for e in events), 2),
+        *columns(((e.membership_id, e.paused_on) for e in events), 2),
     )
 
 
@@ -206,7 +202,7 @@ async def resume_memberships(
          WHERE p.membership_id = e.membership_id
            AND p.resumed_on IS NULL
         """,
-        *_columns(((e.membership_id, e.resumed_on) for e in events), 2),
+        *columns(((e.membership_id, e.resumed_on) for e in events), 2),
     )
 
 
@@ -221,7 +217,7 @@ async def end_memberships(
           FROM unnest($1::uuid[], $2::date[]) AS e (membership_id, ended_on)
          WHERE m.membership_id = e.membership_id
         """,
-        *_columns(ends, 2),
+        *columns(ends, 2),
     )
 
 
@@ -235,7 +231,7 @@ async def put_schools_in_groups(
         ON CONFLICT (group_id, school_id, joined_on) DO UPDATE
            SET left_on = NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.joined_on) for e in events), 3),
     )
 
 
@@ -251,7 +247,7 @@ async def take_schools_out_of_groups(
            AND g.school_id = e.school_id
            AND g.left_on IS NULL
         """,
-        *_columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
+        *columns(((e.group_id, e.school_id, e.left_on) for e in events), 3),
     )
 
 
@@ -266,7 +262,7 @@ async def put_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
                role = excluded.role,
                appointed_on = excluded.appointed_on
         """,
-        *_columns(
+        *columns(
             ((e.post_id, e.person_id, e.school_id, e.role, e.appointed_on) for e in events), 5
         ),
     )
@@ -280,7 +276,7 @@ async def end_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
         ON CONFLICT (post_id, person_id) DO UPDATE
            SET left_on = excluded.left_on
         """,
-        *_columns(((e.post_id, e.person_id, e.left_on) for e in events), 3),
+        *columns(((e.post_id, e.person_id, e.left_on) for e in events), 3),
     )
 
 
@@ -291,7 +287,7 @@ async def merge_people(connection: asyncpg.Connection, events: Sequence[said.Peo
         SELECT * FROM unnest($1::uuid[], $2::uuid[])
         ON CONFLICT (merged_person_id, person_id) DO NOTHING
         """,
-        *_columns(((e.person_id, e.merged_person_id) for e in events), 2),
+        *columns(((e.person_id, e.merged_person_id) for e in events), 2),
     )
 
 
@@ -302,5 +298,5 @@ async def erase_people(connection: asyncpg.Connection, events: Sequence[said.Per
         SELECT * FROM unnest($1::uuid[])
         ON CONFLICT (person_id) DO NOTHING
         """,
-        *_columns(((e.person_id,) for e in events), 1),
+        *columns(((e.person_id,) for e in events), 1),
     )
