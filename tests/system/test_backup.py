@@ -29,7 +29,9 @@ pytestmark = pytest.mark.bad_day
 ORDER = ("reporting", "integration", "cpd", "scheduling", "membership")
 """Whoever reads before whom it reads: no inbox knows what a journal of the backup lacks."""
 
-PUBLISHING = ("membership", "scheduling", "cpd")
+PUBLISHING = ("membership", "scheduling", "cpd", "integration")
+
+NAMED = ("Ada Uniquename", "Bea Uniquename")
 
 Ids = dict[str, set[str]]
 
@@ -53,13 +55,15 @@ class Site:
             self.patch.setenv(f"ASPIRE_{name}", str(value))
 
     @asynccontextmanager
-    async def running(self, dsns: dict[str, str], prefix: str) -> AsyncIterator[dict[str, World]]:
-        """All five services."""
+    async def running(
+        self, dsns: dict[str, str], prefix: str, parts: tuple[str, ...] | None = None
+    ) -> AsyncIterator[dict[str, World]]:
+        """The services of these databases, with all of their parts unless some are named."""
         clock = FixedClock(NOW)
         async with AsyncExitStack() as stack:
             services: dict[str, Started] = {
                 name: await stack.enter_async_context(
-                    self.start(name, clock=clock, dsn=dsn, topic_prefix=prefix)
+                    self.start(name, parts, clock=clock, dsn=dsn, topic_prefix=prefix)
                 )
                 for name, dsn in dsns.items()
             }
@@ -137,22 +141,34 @@ async def term(
 ) -> Term:
     dsns = {name: await database(name) for name in SERVICES}
     backups = {name: tmp_path / f"{name}.dump" for name in ORDER}
-    async with site.running(dsns, settings.topic_prefix) as worlds:
-        office, days = worlds["membership"], worlds["scheduling"]
-        ada, bea = [await person(office, name) for name in ("Ada Uniquename", "Bea Uniquename")]
-        await person(office, "Cyd Stays")
-        await erase(office, ada)
-        solent = await network(office, days, "Solent")
-        await days.day(solent)
-        await taken(worlds)
+    others = {name: dsn for name, dsn in dsns.items() if name != "membership"}
+    own = {"membership": dsns["membership"]}
+    prefix = settings.topic_prefix
+    async with site.running(others, prefix) as rest:
+        async with site.running(own, prefix) as office:
+            worlds = office | rest
+            ada, bea = [await person(office["membership"], name) for name in NAMED]
+            await person(office["membership"], "Cyd Stays")
+            await erase(office["membership"], ada)
+            solent = await network(office["membership"], rest["scheduling"], "Solent")
+            await rest["scheduling"].day(solent)
+            connection = await connected_trust(worlds)
+            await taken(worlds)
 
-        for name in ORDER:
-            await site.dump(dsns[name], backups[name])
+        async with site.running(own, prefix, ("api", "relay")):
+            for name in ORDER:
+                await site.dump(dsns[name], backups[name])
+                if name == "integration":  # what it says now is in no dump
+                    await rest[name].post(f"{connection}/rotation")
+                    await eventually(lambda: sent(rest["integration"]))
 
-        await erase(office, bea)
-        await days.day(await network(office, days, "Tamar"), title="After the backup")
-        await taken(worlds)
-        return Term(dsns, backups, await ids(worlds), await report(worlds["reporting"]), ada, bea)
+        async with site.running(own, prefix) as office:
+            worlds = office | rest
+            await erase(office["membership"], bea)
+            tamar = await network(office["membership"], rest["scheduling"], "Tamar")
+            await rest["scheduling"].day(tamar, title="After the backup")
+            await taken(worlds)
+            return Term(dsns, backups, await ids(worlds), await report(rest["reporting"]), ada, bea)
 
 
 async def test_databases_are_lost_and_kafka_has_what_was_said_since_the_backup(
@@ -189,8 +205,8 @@ async def test_all_is_lost_but_the_backup(
             await taken(worlds)
             now = await ids(worlds)
             lost = {name: len(said - now[name]) for name, said in term.said.items()}
-            # PersonErased and NetworkEstablished; NetworkDayScheduled.
-            assert lost == {"membership": 2, "scheduling": 1, "cpd": 0}
+            # PersonErased and NetworkEstablished; NetworkDayScheduled; TrustCredentialsRotated.
+            assert lost == {"membership": 2, "scheduling": 1, "cpd": 0, "integration": 1}
             assert await named("Ada Uniquename", worlds) == []
             assert await named("Bea Uniquename", worlds) != []
             for each in (term.erased_before, term.erased_after):
@@ -228,6 +244,24 @@ async def network(office: World, days: World, name: str) -> Any:
     return made
 
 
+async def connected_trust(worlds: dict[str, World]) -> str:
+    """The path of a trust's connection, which membership has heard of."""
+    made = await worlds["membership"].post(
+        "/groups", {"name": "Solent Trust", "kind": "trust"}, expect=201
+    )
+    path = f"/trusts/{made['group_id']}/connection"
+    integration = worlds["integration"]
+
+    async def known() -> bool:
+        answer = await integration.client.get(path, headers=integration.token())
+        return answer.status_code == 200
+
+    await eventually(known)
+    await ready(integration)
+    await integration.post(path, expect=201)
+    return path
+
+
 async def ready(world: World) -> None:
     """The service takes commands."""
 
@@ -256,18 +290,19 @@ async def taken(worlds: dict[str, World]) -> None:
                 "SELECT topic, sum(sequence) FROM stream GROUP BY topic"
             )
         }
-        for name in ORDER[:-1]:
+        for name in ORDER:
             inbox = await worlds[name].pool.fetch(
                 "SELECT topic, sum(sequence) FROM inbox GROUP BY topic"
             )
             if any(streams[row["topic"]] != row["sum"] for row in inbox) or not inbox:
                 return False
-        return not [
-            name for name in PUBLISHING
-            if await worlds[name].pool.fetchval("SELECT count(*) FROM outbox")
-        ]  # fmt: skip
+        return all([await sent(worlds[name]) for name in PUBLISHING])
 
     await eventually(all_of_it, within_seconds=40, what="everything has taken effect")
+
+
+async def sent(world: World) -> bool:
+    return not await world.pool.fetchval("SELECT count(*) FROM outbox")
 
 
 async def report(reporting: World) -> dict[str, Any]:
