@@ -295,6 +295,19 @@ async def test_where_nobody_asks_what_is_kept_for_it_is_bounded(
     assert (await report(connection)).cpd_hours.total == 15
 
 
+async def test_as_soon_as_somebody_asks_again_the_years_are_kept_again(
+    connection: asyncpg.Connection,
+) -> None:
+    await connection.execute("ALTER TABLE touched SET (autovacuum_enabled = false)")
+    await connection.execute(
+        "INSERT INTO touched SELECT 'unit', gen_random_uuid() FROM generate_series(1, 200000)"
+    )
+    await report(connection)
+    await take_in(connection, a_year().events)
+    assert await connection.fetchval("SELECT count(*) FROM summed_year") == 1
+    assert (await report(connection)).cpd_hours.total == 15
+
+
 async def test_what_is_only_worked_out_does_not_outlive_a_crash(
     connection: asyncpg.Connection,
 ) -> None:
