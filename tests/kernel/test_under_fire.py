@@ -20,6 +20,8 @@ from tests.kernel.flow import TOPIC, Flow, history, working
 from tests.kernel.hostile import send_undecodable
 from tests.kernel.ledger import Kernel, Stream, ledger_effects
 
+pytestmark = pytest.mark.bad_day
+
 BACKUP = "CREATE TABLE b_ledger AS TABLE ledger; CREATE TABLE b_inbox AS TABLE inbox;"
 BACKUP += "CREATE TABLE b_position AS TABLE position"
 RESTORE = """

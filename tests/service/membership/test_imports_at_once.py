@@ -3,10 +3,14 @@
 import asyncio
 from contextlib import suppress
 
+import pytest
+
 from services.membership.register.shelf import BATCH_ROWS
 from services.membership.store.register import IMPORTS_TAKE_TURNS
 from tests.conftest import eventually
 from tests.service.membership.office import Office, problem, register, row
+
+pytestmark = pytest.mark.bad_day
 
 SCHOOLS = 2 * BATCH_ROWS + 500
 MANY = [row(urn) for urn in range(100001, 100001 + SCHOOLS)]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from tests.conftest import Start
 from tests.service.crowd import NOTHING_HAPPENED, Crowd
 from tests.service.membership.joining import JoiningRush
 from tests.service.membership.office import NOW, Office, register, row
+
+pytestmark = pytest.mark.bad_day
 
 SCHOOLS = 2
 DAYS = st.sampled_from(("2026-09-01", "2026-10-01", "2026-11-01"))

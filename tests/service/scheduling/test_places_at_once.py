@@ -7,9 +7,12 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.service.scheduling.fairness import check_places
 from tests.service.scheduling.world import World
+
+pytestmark = pytest.mark.bad_day
 
 PLACES = 5
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 from uuid import UUID
 
+import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from tests.conftest import Start
 from tests.service.crowd import NOTHING_HAPPENED, Crowd
 from tests.service.scheduling.rush import PlacesRush, VisitsRush
 from tests.service.scheduling.world import NOW, World
+
+pytestmark = pytest.mark.bad_day
 
 PEOPLE = 7
 DATES = ("2026-11-16", "2026-11-17", "2026-11-18")
