@@ -71,9 +71,11 @@ docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event model
 lock: $(INSTALLED) ## renew both lock files from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+	echo "# What the image installs: no embedded servers, no tools for development; setuptools builds" \
+		"the package." > requirements.runtime.lock
 	echo "setuptools>=80" | $(BIN)/uv pip compile --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --constraints requirements.lock \
-		pyproject.toml - -o requirements.runtime.lock
+		--generate-hashes --no-emit-index-url --no-header --quiet \
+		--constraints requirements.lock pyproject.toml - >> requirements.runtime.lock
 
 clean: ## remove the environment, the caches and the data of the instance in .aspire
 	@if [ -x $(BIN)/aspire ]; then ASPIRE_HOME=.aspire $(BIN)/aspire down; fi

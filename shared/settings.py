@@ -106,6 +106,12 @@ class Settings(BaseSettings):
     """URL of the issuer's keys: https://… or file:///…. None: the local issuer's in `home`, or,
     for any other issuer, what its OpenID Connect discovery document says."""
 
+    sealing_keys: SecretStr | None = None
+    """Keys, separated by commas, under which secrets that have to be kept are sealed: 32 random
+    bytes each, in URL-safe base64. The first seals, and each opens."""
+    sealing_keys_file: Path | None = None
+    """Instead of the keys: the file that they stand in. None: `sealing.keys` in `home`."""
+
     pool_min_size: int = Field(1, ge=0)
     pool_max_size: int = Field(10, ge=1)
     pool_timeout_seconds: float = Field(10, gt=0)

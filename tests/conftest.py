@@ -16,6 +16,8 @@ import httpx
 import hypothesis
 import pytest
 import pytest_asyncio
+from cryptography.fernet import Fernet
+from pydantic import SecretStr
 
 from shared.clock import Clock
 from shared.database import create_pool, migrate
@@ -28,6 +30,7 @@ from tests.infra import Infra
 Database = Callable[[str], Awaitable[str]]
 Template = Callable[[str, asyncpg.Connection], Awaitable[str]]
 Start = Callable[..., AbstractAsyncContextManager["Started"]]
+SEALING_KEY = Fernet.generate_key().decode()
 
 # A test does not fail because the machine is busy.
 hypothesis.settings.register_profile(
@@ -113,6 +116,7 @@ def settings(infra: Infra, tmp_path: Path) -> Settings:
     """Settings with topics, groups and keys of this test alone, and quick reactions."""
     return Settings(
         home=tmp_path,
+        sealing_keys=SecretStr(SEALING_KEY),
         kafka=infra.kafka,
         topic_prefix=f"t{uuid4().hex[:10]}.",
         partitions=3,

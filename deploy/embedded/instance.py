@@ -19,6 +19,7 @@ from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
 from deploy.embedded.zipkin import Zipkin, elsewhere
+from shared.sealing import make_keys
 from shared.settings import checked_database_url
 
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting", "integration")
@@ -83,6 +84,7 @@ class Instance:
         for folder in (self.home, *(self.home / name for name in ("kafka", "log", "run"))):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._lock = homes.lock(self.home)
+        make_keys(self.home / "sealing.keys")
         old = InstanceState.last(self.home)
         if old is not None:
             await asyncio.to_thread(old.end_leftovers)

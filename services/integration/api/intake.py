@@ -1,6 +1,6 @@
 """A trust's events are taken, each by itself, in the transaction of their request."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from uuid import UUID
@@ -20,6 +20,7 @@ from shared.events.integration import StaffMatched
 from shared.events.vocabulary import Role
 from shared.messaging import Transaction
 from shared.problems import Refused
+from shared.sealing import Sealer
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,17 @@ class Answer:
     refusal: Refused | None = None
 
 
-async def take(tx: Transaction, trust_id: UUID, sent: Sequence[Sent], today: date) -> list[Answer]:
-    """An answer for each event; what happened is recorded in the transaction."""
+async def take(
+    tx: Transaction,
+    trust_id: UUID,
+    sent: Sequence[Sent],
+    today: date,
+    sealer: Callable[[], Sealer],
+) -> list[Answer]:
+    """An answer for each event; what happened is recorded in the transaction.
+
+    `sealer` makes what seals TRNs, where one is reported.
+    """
     connection = tx.connection
     await store.lock_trust(connection, trust_id)
     readable = {_origin(each): each.report for each in sent if isinstance(each.report, Report)}
@@ -54,7 +64,10 @@ async def take(tx: Transaction, trust_id: UUID, sent: Sequence[Sent], today: dat
         await store.release(connection, trust_id, list(desk.new))
     if desk.changed:
         await store.save_staff(connection, list(desk.changed.values()))
-    desk.facts += await _match(connection, trust_id, desk.reported, today)
+    marks: dict[str, list[bytes]] = {}
+    if desk.trns:
+        marks = await _keep_trns(connection, trust_id, desk.trns, sealer())
+    desk.facts += await _match(connection, trust_id, desk.reported, today, marks)
     if schools := [fact for fact in desk.facts if isinstance(fact, mis.SchoolReported)]:
         await store.save_schools(connection, schools)
     tx.record(*desk.facts)
@@ -63,15 +76,29 @@ async def take(tx: Transaction, trust_id: UUID, sent: Sequence[Sent], today: dat
     return answers
 
 
+async def _keep_trns(
+    connection: asyncpg.Connection, trust_id: UUID, trns: Mapping[str, str], sealer: Sealer
+) -> dict[str, list[bytes]]:
+    """Keeps TRNs sealed; answers by which marks each is found, by external id."""
+    marks = {external_id: sealer.marks(trn) for external_id, trn in trns.items()}
+    rows = [(key, marks[key][0], sealer.seal(trn)) for key, trn in trns.items()]
+    await store.save_trns(connection, trust_id, rows)
+    return marks
+
+
 async def _match(
-    connection: asyncpg.Connection, trust_id: UUID, staff: Sequence[Staff], today: date
+    connection: asyncpg.Connection,
+    trust_id: UUID,
+    staff: Sequence[Staff],
+    today: date,
+    trns: Mapping[str, Sequence[bytes]],
 ) -> list[StaffMatched]:
     """Finds out, or asks, who those are that are reported for the first time."""
     known = await links.linked(connection, trust_id, [each.external_id for each in staff])
     first = [each for each in staff if each.external_id not in known]
     if not first:
         return []
-    candidates = await people.candidates_for(connection, trust_id, first, today)
+    candidates = await people.candidates_for(connection, trust_id, first, today, trns)
     matched = [match(each, candidates[each.external_id]) for each in first]
     await links.add(connection, [link for link, _ in matched])
     return [fact for _, fact in matched if fact is not None]
@@ -91,6 +118,8 @@ class _Desk:
     changed: dict[str, Staff] = field(default_factory=dict)
     _reported: set[str] = field(default_factory=set)
     facts: list[Event] = field(default_factory=list)
+    trns: dict[str, str] = field(default_factory=dict)
+    """Of those whom events have told of, by external id."""
 
     @property
     def reported(self) -> list[Staff]:
@@ -117,6 +146,8 @@ class _Desk:
             self.staff[external_id] = self.changed[external_id] = staff
         if isinstance(sent.report, StaffReport):
             self._reported.add(external_id)
+            if sent.report.trn is not None:
+                self.trns[external_id] = sent.report.trn
         self.facts += facts
         return Answer(sent, meters.TAKEN if facts else meters.UNCHANGED)
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from services.integration.api.intake import Answer, take
 from services.integration.api.reading import BATCHED, STRUCTURED, Sent, read
+from services.integration.api.sealing import Sealing
 from services.integration.api.signing_in import Trust, trust_of
 from services.integration.api.trusts import ConnectionOut, shown
 from services.integration.domain.reports import REPORTS
@@ -107,12 +108,14 @@ _BODY: Final = {
     summary="Take CloudEvents 1.0: binary, structured or batched",
     openapi_extra=_BODY,
 )
-async def take_events(request: Request, tx: Tx, trust_id: Trust, today: Today) -> EventsOut:
+async def take_events(
+    request: Request, tx: Tx, trust_id: Trust, today: Today, sealer: Sealing
+) -> EventsOut:
     """One event that is refused is answered by a problem; of a batch, each for itself."""
     sent = read(request.headers, await request.body())
     if not isinstance(sent, Sent):
-        return EventsOut.of(await take(tx, trust_id, sent, today))
-    [answer] = await take(tx, trust_id, [sent], today)
+        return EventsOut.of(await take(tx, trust_id, sent, today, sealer))
+    [answer] = await take(tx, trust_id, [sent], today, sealer)
     if answer.refusal is not None:
         raise answer.refusal
     return EventsOut.of([answer])

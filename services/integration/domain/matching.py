@@ -28,13 +28,23 @@ class CandidateUnknown(Invalid):
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """Somebody with the same name or work e-mail address; `at_school`: has a post at the school
-    that was reported."""
+    """Somebody with the same name, work e-mail address or TRN; `at_school`: has a post at the
+    school that was reported. `same_trn` is None where no TRN is known of one of the two."""
 
     person_id: UUID
     name: str
     email: str | None
     at_school: bool
+    same_trn: bool | None = None
+
+    def is_surely(self, staff: Staff) -> MatchedBy | None:
+        """By what it is beyond doubt that this is the member of staff; None: it may be another."""
+        if self.same_trn and plain(self.name) == plain(staff.name):
+            return MatchedBy.TRN
+        same_email = staff.email is not None and plain(self.email) == plain(staff.email)
+        if same_email and self.at_school and self.same_trn is None:
+            return MatchedBy.WORK_EMAIL
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +91,9 @@ def new_person(record: str) -> UUID:
 
 
 def match(staff: Staff, candidates: Sequence[Candidate]) -> tuple[Link, StaffMatched | None]:
-    """A first report is matched by what is sure: the work e-mail address of one person who has a
-    post at that school. Without any candidate it is a new person; whatever else waits."""
+    """A first report is matched by what is sure: the TRN with the name, or the work e-mail address
+    of one person who has a post at that school. Without any candidate it is a new person; whatever
+    else waits, also where two are sure, or two have the address."""
     link = Link(
         link_id=uuid5(LINK, staff.record),
         trust_id=staff.trust_id,
@@ -90,13 +101,15 @@ def match(staff: Staff, candidates: Sequence[Candidate]) -> tuple[Link, StaffMat
         person_id=None,
         candidates=tuple(sorted(each.person_id for each in candidates)),
     )
-    same_address = [
-        each
-        for each in candidates
-        if staff.email is not None and plain(each.email) == plain(staff.email)
-    ]
-    if len(same_address) == 1 and same_address[0].at_school:
-        return link.means(staff.record, same_address[0].person_id, MatchedBy.WORK_EMAIL)
     if not candidates:
         return link.choose(staff.record, None)
+    sure = [(each, by) for each in candidates if (by := each.is_surely(staff))]
+    if len(sure) == 1:
+        [(person, by)] = sure
+        if by is MatchedBy.TRN or _have_address(candidates, staff) == 1:
+            return link.means(staff.record, person.person_id, by)
     return link, None
+
+
+def _have_address(candidates: Sequence[Candidate], staff: Staff) -> int:
+    return sum(plain(each.email) == plain(staff.email) for each in candidates)

@@ -64,7 +64,7 @@ class StaffReport(_Period):
     role_code: RoleCode
     role_title: Line | None = None
     work_email: WorkEmail | None = None
-    trn: Trn | None = Field(None, description="Not kept: only its form is checked")
+    trn: Trn | None = Field(None, description="Kept sealed, for matching alone")
 
 
 class LeavingReport(Report):

@@ -1,6 +1,6 @@
 """What membership's events say of people, as far as it decides who a member of staff is."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -76,21 +76,42 @@ async def end_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
 
 
 async def candidates_for(
-    connection: asyncpg.Connection, trust_id: UUID, staff: Sequence[Staff], today: date
+    connection: asyncpg.Connection,
+    trust_id: UUID,
+    staff: Sequence[Staff],
+    today: date,
+    trns: Mapping[str, Sequence[bytes]],
 ) -> dict[str, list[Candidate]]:
-    """By external id: who has the same work e-mail address, and who of the same name has a post at
-    a school of the trust today. Their profiles stay until the transaction ends."""
+    """By external id: who has the same work e-mail address or TRN, and who of the same name has a
+    post at a school of the trust today. Their profiles stay until the transaction ends.
+
+    `trns` are the marks by which the TRN of an external id is found, where one was reported.
+    """
     rows = await connection.fetch(
         """
+        WITH trn AS (
+            SELECT DISTINCT m.external_id, l.person_id
+              FROM unnest($7::text[], $8::bytea[]) AS m (external_id, mark)
+              JOIN staff_trn AS t ON t.mark = m.mark
+              JOIN link AS l ON l.trust_id = t.trust_id AND l.external_id = t.external_id
+        )
         SELECT r.external_id, p.person_id, p.name, p.email,
                EXISTS (SELECT
                          FROM post_on($4) AS o
                         WHERE o.person_id = p.person_id
-                          AND o.school_id = r.school_id) AS at_school
+                          AND o.school_id = r.school_id) AS at_school,
+               CASE WHEN (r.external_id, p.person_id) IN (SELECT * FROM trn) THEN true
+                    WHEN r.external_id = ANY ($7) AND EXISTS (
+                         SELECT
+                           FROM link AS l
+                           JOIN staff_trn AS t USING (trust_id, external_id)
+                          WHERE l.person_id = p.person_id) THEN false
+               END AS same_trn
           FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
                AS r (external_id, plain_name, plain_email, school_id)
           JOIN profile AS p
             ON p.plain_email = r.plain_email
+            OR p.person_id IN (SELECT person_id FROM trn WHERE trn.external_id = r.external_id)
             OR (p.plain_name = r.plain_name
                 AND works_for(p.person_id, $6, $4))
          ORDER BY p.person_id, r.external_id
@@ -102,12 +123,13 @@ async def candidates_for(
         today,
         [each.school_id for each in staff],
         trust_id,
+        [external_id for external_id, marks in trns.items() for _ in marks],
+        [mark for marks in trns.values() for mark in marks],
     )
     found: dict[str, list[Candidate]] = {each.external_id: [] for each in staff}
     for row in rows:
-        found[row["external_id"]].append(
-            Candidate(**{name: row[name] for name in ("person_id", "name", "email", "at_school")})
-        )
+        known = dict(row)
+        found[known.pop("external_id")].append(Candidate(**known))
     return found
 
 

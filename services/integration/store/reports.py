@@ -124,6 +124,23 @@ async def save_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> 
     )
 
 
+async def save_trns(
+    connection: asyncpg.Connection, trust_id: UUID, trns: Sequence[tuple[str, bytes, bytes]]
+) -> None:
+    """TRNs are (external id, mark, sealed)."""
+    await connection.execute(
+        """
+        INSERT INTO staff_trn (trust_id, external_id, mark, sealed)
+        SELECT $1, * FROM unnest($2::text[], $3::bytea[], $4::bytea[])
+        ON CONFLICT (trust_id, external_id) DO UPDATE
+           SET mark = excluded.mark,
+               sealed = excluded.sealed
+        """,
+        trust_id,
+        *columns(trns, 3),
+    )
+
+
 async def save_schools(
     connection: asyncpg.Connection, events: Sequence[mis.SchoolReported]
 ) -> None:
@@ -141,20 +158,21 @@ async def save_schools(
 
 
 async def forget_staff(connection: asyncpg.Connection, staff: Sequence[Staff]) -> None:
-    """Keeps what is left of erased records, and deletes what waits for a decision on them and the
-    journal's earlier versions of their profiles, which are never sent again."""
+    """Keeps what is left of erased records, and deletes their TRNs, what waits for a decision on
+    them, and the journal's earlier versions of their profiles, which are never sent again."""
     await save_staff(connection, staff)
-    await connection.execute(
-        """
-        DELETE FROM link
-         USING unnest($1::uuid[], $2::text[]) AS erased (trust_id, external_id)
-         WHERE link.trust_id = erased.trust_id
-           AND link.external_id = erased.external_id
-           AND link.person_id IS NULL
-        """,
-        [each.trust_id for each in staff],
-        [each.external_id for each in staff],
-    )
+    for table, which in (("link", "person_id IS NULL"), ("staff_trn", "true")):
+        await connection.execute(
+            f"""
+            DELETE FROM {table} AS t
+             USING unnest($1::uuid[], $2::text[]) AS erased (trust_id, external_id)
+             WHERE t.trust_id = erased.trust_id
+               AND t.external_id = erased.external_id
+               AND {which}
+            """,  # noqa: S608 - nothing that is given stands in it
+            [each.trust_id for each in staff],
+            [each.external_id for each in staff],
+        )
     await journal.forget(connection, MIS_PEOPLE.name, [each.record for each in staff])
 
 

@@ -111,7 +111,7 @@ def test_our_settings_take_what_they_are_told(
     assert settings.log_format == "json"
 
 
-def test_each_process_is_given_its_own_database_only(manifests: list[Manifest]) -> None:
+def test_each_process_is_given_its_own_secrets_only(manifests: list[Manifest]) -> None:
     for each in of_kind(manifests, "Deployment", "Job"):
         secrets = [
             source["secretRef"]["name"]
@@ -119,7 +119,9 @@ def test_each_process_is_given_its_own_database_only(manifests: list[Manifest]) 
             if "secretRef" in source
         ]
         service = each["metadata"]["labels"].get(NAME)
-        assert secrets == [f"{name}-database" for name in ([service] if service else SERVICES)]
+        sealing = ["integration-sealing"] if service == "integration" else []
+        databases = [f"{name}-database" for name in ([service] if service else SERVICES)]
+        assert secrets == databases + sealing
 
 
 def test_probes_and_services_meet_the_port_that_is_listened_on(manifests: list[Manifest]) -> None:
