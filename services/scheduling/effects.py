@@ -1,4 +1,4 @@
-"""What membership's events change here: scheduling's own tables of who is in the programme.
+"""What others' events change here: scheduling's own tables of who is in the programme, and away.
 
 An effect writes rows of its event's key only. Events of different keys come in any order, so
 nothing here looks at what another key has written; that is joined when it is read.
@@ -8,7 +8,9 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from services.scheduling.store import absences
 from services.scheduling.store import from_membership as store
+from shared.events import integration, mis
 from shared.events import membership as said
 from shared.messaging import Effects, Received
 
@@ -176,3 +178,17 @@ async def erase_person(
     tx: asyncpg.Connection, events: Sequence[Received[said.PersonErased]]
 ) -> None:
     await store.erase_people(tx, [event.data for event in events])
+
+
+@effects.on(integration.StaffMatched)
+async def know_match(
+    tx: asyncpg.Connection, events: Sequence[Received[integration.StaffMatched]]
+) -> None:
+    await absences.put_matches(tx, [event.data for event in events])
+
+
+@effects.on(mis.AbsenceReported)
+async def know_absence(
+    tx: asyncpg.Connection, events: Sequence[Received[mis.AbsenceReported]]
+) -> None:
+    await absences.put_absences(tx, [event.data for event in events])

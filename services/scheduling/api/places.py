@@ -71,6 +71,9 @@ class Correction(BaseModel):
 
 class PlaceListed(PlaceOut):
     corrections: list[Correction] = Field(description="The trail of the entry, the oldest first")
+    absence_reported: bool | None = Field(
+        description="Whether the person is reported to be away on the day; null: not told to you"
+    )
 
 
 CORRECTIONS = TypeAdapter(list[Correction])

@@ -265,7 +265,8 @@ async def places_page(
 ) -> list[asyncpg.Record]:
     """Places in the order of their ids: all of the day, or those of the scope's own people.
 
-    `corrections` is the trail of the register as JSON text, the oldest first.
+    `corrections` is the trail of the register as JSON text, the oldest first; absences are told of
+    the scope's own people.
     """
     rows: list[asyncpg.Record] = await connection.fetch(
         """
@@ -276,8 +277,12 @@ async def places_page(
                                                            'corrected_at', c.corrected_at)
                                          ORDER BY c.correction_id), '[]')
                   FROM attendance_correction AS c
-                 WHERE c.place_id = p.place_id) AS corrections
+                 WHERE c.place_id = p.place_id) AS corrections,
+               CASE WHEN $8 OR p.school_id = ANY ($3) OR p.person_id = ANY ($4)
+                    THEN is_away(p.person_id, p.school_id, d.date)
+               END AS absence_reported
           FROM place AS p
+          JOIN network_day AS d USING (day_id)
          WHERE p.day_id = $1
            AND ($2::boolean OR p.school_id = ANY ($3::uuid[]) OR p.person_id = ANY ($4::uuid[]))
            AND ($5::timestamptz IS NULL OR p.updated_at >= $5)
@@ -292,6 +297,7 @@ async def places_page(
         updated_since,
         after,
         limit,
+        scope.everything,
     )
     return rows
 
