@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "audit": ("audit", ASKING),
     "token": ("token", ASKING),
     "trust": ("trust", ASKING),
+    "mis": ("mis", ASKING),
     "run": ("run", OPERATING),
     "migrate": ("migrate", OPERATING),
     "resume": ("resume", OPERATING),

@@ -9,9 +9,10 @@ import asyncpg
 
 from services.integration import meters
 from services.integration.api.reading import Sent
+from services.integration.domain import staff as domain
 from services.integration.domain.matching import match
 from services.integration.domain.reports import Report, SchoolReport, StaffReport
-from services.integration.domain.staff import SchoolIsNotTheTrusts, Schools, Staff, decide
+from services.integration.domain.staff import SchoolIsNotTheTrusts, Schools, Staff
 from services.integration.store import links, people
 from services.integration.store import reports as store
 from services.integration.store.reports import Origin
@@ -31,6 +32,11 @@ class Answer:
     outcome: str
     refusal: Refused | None = None
 
+    @property
+    def changed(self) -> bool:
+        """Whether it says anything new."""
+        return self.outcome == meters.TAKEN
+
 
 async def take(
     tx: Transaction,
@@ -41,11 +47,30 @@ async def take(
 ) -> list[Answer]:
     """An answer for each event; what happened is recorded in the transaction.
 
-    `sealer` makes what seals TRNs, where one is reported.
+    What has no source is not of an event, and is taken as often as it is sent. `sealer` makes what
+    seals TRNs, where one is reported.
     """
+    answers = await decide(tx, trust_id, sent, today, sealer)
+    for answer in answers:
+        meters.reported(answer.outcome)
+    return answers
+
+
+async def decide(
+    tx: Transaction,
+    trust_id: UUID,
+    sent: Sequence[Sent],
+    today: date,
+    sealer: Callable[[], Sealer],
+) -> list[Answer]:
+    """As `take`, and nothing is counted: it may be taken back."""
     connection = tx.connection
     await store.lock_trust(connection, trust_id)
-    readable = {_origin(each): each.report for each in sent if isinstance(each.report, Report)}
+    readable = {
+        _origin(each): each.report
+        for each in sent
+        if isinstance(each.report, Report) and each.source is not None
+    }
     reports = [each.report for each in sent if isinstance(each.report, Report)]
     external_ids = {report.external_id for report in reports}
     urns = {
@@ -71,8 +96,6 @@ async def take(
     if schools := [fact for fact in desk.facts if isinstance(fact, mis.SchoolReported)]:
         await store.save_schools(connection, schools)
     tx.record(*desk.facts)
-    for answer in answers:
-        meters.reported(answer.outcome)
     return answers
 
 
@@ -129,12 +152,12 @@ class _Desk:
     def answer(self, sent: Sent) -> Answer:
         if isinstance(sent.report, Refused):
             return Answer(sent, meters.REFUSED, sent.report)
-        if _origin(sent) not in self.new:
+        if sent.source is not None and _origin(sent) not in self.new:
             return Answer(sent, meters.REPEATED)
         external_id = sent.report.external_id
         known = self.staff.get(external_id)
         try:
-            staff, facts = decide(
+            staff, facts = domain.decide(
                 self.trust_id, sent.report, known, self.schools, self.today, self.roles
             )
         except SchoolIsNotTheTrusts as refusal:

@@ -6,18 +6,18 @@ from datetime import date, datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
+from services.integration.api.asking import OFFICE
 from services.integration.domain import connection as domain
 from services.integration.domain.staff import StaffUnknown
 from services.integration.store import reports
 from services.integration.store import trusts as store
 from shared.events import Event
 from shared.messaging import Transaction
-from shared.web import Body, CommandRoute, Now, Read, Today, Tx, require
+from shared.web import Body, CommandRoute, Now, Read, Today, Tx
 
-OFFICE = Depends(require("office"))
 PATH = "/trusts/{trust_id}/connection"
 
 
