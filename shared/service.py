@@ -6,10 +6,11 @@ import importlib
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 import uvicorn
@@ -39,12 +40,21 @@ SERVICES = ("membership", "scheduling", "cpd", "reporting", "integration")
 PARTS = stops.PARTS
 VERSION = "1"
 Answers = Callable[[asyncpg.Connection], AsyncIterator[tuple[str, str]]]
+Work = Callable[[asyncpg.Pool, Settings, Clock, Changes], Coroutine[Any, Any, None]]
+"""What a service does beside its consumer, in each replica of that part, until it is cancelled.
+
+It has a connection of the pool to itself, waits where the database is away (`AWAY`), and looks by
+itself now and then. `changes` wake it: take `changes.next` before looking, and `wait` for it after.
+The consumer tells after every batch; a work that has done something which others wait for, works or
+requests, tells, too.
+"""
 HOUSEKEEPING_EVERY = timedelta(hours=1)
 VERIFYING_TRIED_EVERY = timedelta(minutes=5)
 GRACEFUL_SECONDS = 5
 BACKLOG = 2048
 WORKERS_CONNECTIONS = 4
-"""Of the relay's two lanes, the consumer and its alarm, beside those that the requests share."""
+"""Of the relay's two lanes, the consumer and its alarm, beside those that the requests share; each
+work of the service has one more."""
 KEEP_ALIVE_SECONDS = 75
 """Longer than load balancers and clients keep an idle connection, so that they close it and no
 request meets one that is just being closed."""
@@ -64,6 +74,7 @@ class Service:
     effects: Effects
     publishes: bool = True
     answers: Answers | None = None
+    works: Sequence[Work] = ()
 
     @property
     def routers(self) -> tuple[APIRouter, ...]:
@@ -171,6 +182,9 @@ class Running:
                 tasks.append(group.create_task(self.relay.run()))
             if self.consumer:
                 tasks.append(group.create_task(self.consumer.run()))
+                for work in self.service.works:
+                    working = work(self._workers, self._settings, self._clock, self.changes)
+                    tasks.append(group.create_task(working))
             try:
                 yield
             finally:
@@ -270,7 +284,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
             statement_timeout_seconds=settings.statement_timeout_seconds,
             transaction_timeout_seconds=settings.transaction_timeout_seconds,
         )
-        for max_size in (settings.pool_max_size, WORKERS_CONNECTIONS)
+        for max_size in (settings.pool_max_size, WORKERS_CONNECTIONS + len(service.works))
     ]
     running = Running(service, settings, pool, parts, workers=workers)
     spare_the_collector()

@@ -1,6 +1,7 @@
 """Puts integration together."""
 
 from services.integration import api, effects
+from services.integration.feeder import feed
 from shared.service import Service
 
 service = Service(
@@ -8,5 +9,6 @@ service = Service(
     title="Aspire integration: trusts' systems join by events",
     router=api.router,
     effects=effects.effects,
+    works=(feed,),
     package=__package__ or "services.integration",
 )

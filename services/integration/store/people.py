@@ -50,15 +50,14 @@ async def erase_people(connection: asyncpg.Connection, person_ids: Sequence[UUID
 async def put_posts(connection: asyncpg.Connection, events: Sequence[said.LeaderAppointed]) -> None:
     await connection.execute(
         """
-        INSERT INTO post (post_id, person_id, school_id)
-        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[])
+        INSERT INTO post (post_id, person_id, school_id, appointed_on)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::date[])
         ON CONFLICT (post_id) DO UPDATE
            SET person_id = excluded.person_id,
-               school_id = excluded.school_id
+               school_id = excluded.school_id,
+               appointed_on = excluded.appointed_on
         """,
-        [e.post_id for e in events],
-        [e.person_id for e in events],
-        [e.school_id for e in events],
+        *columns(((e.post_id, e.person_id, e.school_id, e.appointed_on) for e in events), 4),
     )
 
 
@@ -72,6 +71,17 @@ async def end_posts(connection: asyncpg.Connection, events: Sequence[said.Leader
         [e.post_id for e in events],
         [e.person_id for e in events],
         [e.left_on for e in events],
+    )
+
+
+async def merge_people(connection: asyncpg.Connection, events: Sequence[said.PeopleMerged]) -> None:
+    await connection.execute(
+        """
+        INSERT INTO person_merge (person_id, merged_person_id)
+        SELECT * FROM unnest($1::uuid[], $2::uuid[])
+        ON CONFLICT DO NOTHING
+        """,
+        *columns(((e.person_id, e.merged_person_id) for e in events), 2),
     )
 
 

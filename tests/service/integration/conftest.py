@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 import pytest_asyncio
 
 from shared.clock import FixedClock
 from shared.web import LocalIssuer
-from tests.conftest import Start
+from tests.conftest import Database, Start
 from tests.service.integration.world import NOW, World
 
 
@@ -20,3 +21,11 @@ def clock() -> FixedClock:
 async def world(start: Start, issuer: LocalIssuer, clock: FixedClock) -> AsyncIterator[World]:
     async with start("integration", parts=("api",), clock=clock) as started:
         yield World(started, issuer)
+
+
+@pytest_asyncio.fixture
+async def connection(database: Database) -> AsyncIterator[asyncpg.Connection]:
+    """To an empty database of integration."""
+    opened = await asyncpg.connect(await database("integration"))
+    yield opened
+    await opened.close()

@@ -1,16 +1,24 @@
-"""Over Kafka: a trust is connected and reports somebody, and membership appoints them."""
+"""Over Kafka: a trust is connected and reports somebody, membership appoints them, and the trust's
+feed has it."""
 
 import json
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 import httpx
 
 from services.integration.api.reading import STRUCTURED
+from services.integration.domain.telling import Told
+from services.integration.store import feed
 from shared.clock import FixedClock
+from shared.events.membership import LeaderAppointed
+from shared.messaging.connections import acquire
 from shared.web import LocalIssuer
 from tests.conftest import Start, eventually
 from tests.service.integration.world import NOW, event, staff_reported
 from tests.service.membership.office import Office
+
+APPOINTED: Final = [LeaderAppointed.type]
 
 
 async def test_whom_a_trust_reports_is_appointed(
@@ -40,10 +48,10 @@ async def test_whom_a_trust_reports_is_appointed(
         )
         assert answer.json()["name"] == "Solent Trust"
 
-        told = event("StaffReported.v1", staff_reported(first="2026-09-07"))
+        report = event("StaffReported.v1", staff_reported(first="2026-09-07"))
         answer = await integration.client.post(
             "/mis/events",
-            content=json.dumps(told),
+            content=json.dumps(report),
             headers={"Content-Type": STRUCTURED},
             auth=httpx.BasicAuth(trust["group_id"], secret),
         )
@@ -57,3 +65,10 @@ async def test_whom_a_trust_reports_is_appointed(
         person = await office.look(f"/people/{post['person_id']}")
         assert person["name"] == "Zoë Secret"
         assert [each["appointed_on"] for each in person["posts"]] == ["2026-09-07"]
+
+        async def told() -> list[Told]:
+            async with acquire(integration.pool) as connection:
+                return await feed.after(connection, UUID(trust["group_id"]), 0, 100, APPOINTED)
+
+        [appointment] = await eventually(told, what="the trust's feed has the appointment")
+        assert appointment.data["person_id"] == post["person_id"]

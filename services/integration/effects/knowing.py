@@ -1,14 +1,12 @@
-"""What other services' events change here: which trusts, schools and people there are.
-
-An effect writes rows of its event's key only; what spans keys is joined when it is read.
-"""
+"""Which trusts, schools and people there are."""
 
 from collections.abc import Sequence
 
 import asyncpg
 
 from services.integration.domain.staff import Staff
-from services.integration.store import links, people, reports
+from services.integration.domain.telling import Audience
+from services.integration.store import links, people, reports, telling
 from services.integration.store import trusts as store
 from shared.events import membership
 from shared.messaging import Caused, Effects, Received
@@ -38,6 +36,7 @@ async def put_in_group(
     tx: asyncpg.Connection, events: Sequence[Received[membership.SchoolJoinedGroup]]
 ) -> None:
     await store.put_in_groups(tx, [event.data for event in events])
+    await telling.look_again(tx, Audience.SCHOOL, [event.data.school_id for event in events])
 
 
 @effects.on(membership.SchoolLeftGroup)
@@ -85,6 +84,7 @@ async def know_post(
     tx: asyncpg.Connection, events: Sequence[Received[membership.LeaderAppointed]]
 ) -> None:
     await people.put_posts(tx, [event.data for event in events])
+    await telling.look_again(tx, Audience.PERSON, [event.data.person_id for event in events])
 
 
 @effects.on(membership.LeaderLeft)
@@ -92,6 +92,14 @@ async def end_post(
     tx: asyncpg.Connection, events: Sequence[Received[membership.LeaderLeft]]
 ) -> None:
     await people.end_posts(tx, [event.data for event in events])
+
+
+@effects.on(membership.PeopleMerged)
+async def merge_people(
+    tx: asyncpg.Connection, events: Sequence[Received[membership.PeopleMerged]]
+) -> None:
+    await people.merge_people(tx, [event.data for event in events])
+    await telling.look_again(tx, Audience.PERSON, [event.data.person_id for event in events])
 
 
 @effects.on(membership.PersonErased)

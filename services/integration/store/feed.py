@@ -1,0 +1,90 @@
+"""A trust's feed: what has been told to it, in its order, and what it calls whom that is about."""
+
+import json
+from collections.abc import Sequence
+from uuid import UUID
+
+import asyncpg
+
+from services.integration.domain.telling import PERSON_FIELDS, ExternalIds, Told, mentioned
+
+BEGINNING = 0
+
+
+async def after(
+    connection: asyncpg.Connection,
+    trust_id: UUID,
+    position: int,
+    limit: int,
+    types: Sequence[str] | None = None,
+) -> list[Told]:
+    """Those behind the position, at most `limit`, in their order; `types` leaves others out."""
+    rows = await connection.fetch(
+        """
+        SELECT f.position, t.id, t.type, t.source, t.subject, t.sequence, t.time, t.stream, t.data,
+               t.traceparent
+          FROM feed AS f
+          JOIN told AS t ON t.position = f.told
+         WHERE f.trust_id = $1
+           AND f.position > $2
+           AND ($4::text[] IS NULL OR t.type = ANY ($4))
+         ORDER BY f.position
+         LIMIT $3
+        """,
+        trust_id,
+        position,
+        limit,
+        types,
+    )
+    return [Told(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+
+
+async def end(connection: asyncpg.Connection, trust_id: UUID) -> int:
+    """The last position; 0 where there is nothing yet."""
+    position: int | None = await connection.fetchval(
+        "SELECT max(position) FROM feed WHERE trust_id = $1", trust_id
+    )
+    return position or BEGINNING
+
+
+async def digest(connection: asyncpg.Connection, trust_id: UUID, position: int) -> int | None:
+    """What the slices up to the position come to; None where the feed does not reach it."""
+    found: int | None = await connection.fetchval(
+        "SELECT digest FROM feed WHERE trust_id = $1 AND position = $2", trust_id, position
+    )
+    return 0 if position == BEGINNING else found
+
+
+async def external_ids(
+    connection: asyncpg.Connection, trust_id: UUID, told: Sequence[Told]
+) -> ExternalIds:
+    """Of all people and schools that occur in them. A record that a trust has linked to a person
+    means that person by every id."""
+    data = [each.data for each in told]
+    people = await connection.fetch(
+        """
+        SELECT m.id::text, array_agg(DISTINCT l.external_id ORDER BY l.external_id) AS called
+          FROM unnest($2::uuid[]) AS m (id)
+         CROSS JOIN LATERAL ids_of_person(m.id) AS i (person_id)
+          JOIN link AS l ON l.person_id = i.person_id
+         WHERE l.trust_id = $1
+         GROUP BY m.id
+        """,
+        trust_id,
+        sorted(set(mentioned(data, *PERSON_FIELDS))),
+    )
+    schools = await connection.fetch(
+        """
+        SELECT school_id::text AS id, array_agg(external_id ORDER BY external_id) AS called
+          FROM reported_school
+         WHERE trust_id = $1
+           AND school_id = ANY ($2)
+         GROUP BY school_id
+        """,
+        trust_id,
+        sorted(set(mentioned(data, "school_id"))),
+    )
+    return ExternalIds(
+        people={row["id"]: row["called"] for row in people},
+        schools={row["id"]: row["called"] for row in schools},
+    )
