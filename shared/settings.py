@@ -208,14 +208,7 @@ class Settings(BaseSettings):
             return self.kafka_sasl_password.get_secret_value()
         if self.kafka_sasl_password_file is None:
             return None
-        variable, file = "ASPIRE_KAFKA_SASL_PASSWORD_FILE", self.kafka_sasl_password_file
-        try:
-            password = file.read_text("utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise _unreadable(variable, file, error) from error
-        if not password:
-            raise SettingWrong(f"{variable} is “{file}”: it is empty.")
-        return password
+        return read_password("ASPIRE_KAFKA_SASL_PASSWORD_FILE", self.kafka_sasl_password_file)
 
     @property
     def silent_after_seconds(self) -> float:
@@ -262,6 +255,20 @@ class Settings(BaseSettings):
                 "`aspire up` sets it for the services that it starts."
             )
         return checked_database_url(variable, url)
+
+
+def read_password(variable: str, file: Path) -> str:
+    """What stands in the file that the variable names.
+
+    Raises SettingWrong where it cannot be read or is empty.
+    """
+    try:
+        password = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(variable, file, error) from error
+    if not password:
+        raise SettingWrong(f"{variable} is “{file}”: it is empty.")
+    return password
 
 
 def checked_database_url(variable: str, url: str) -> str:

@@ -11,12 +11,14 @@ from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.home import default_home
 from deploy.embedded.state import InstanceState
+from shared.messaging import security
+from shared.settings import Settings
 
 TOPIC: Final = "aspire.scheduling"
 TYPE: Final = "uk.aspire.scheduling.NetworkDayHeld.v1"
 
 
-async def send(kafka: str, key: str) -> None:
+async def send(settings: Settings, key: str) -> None:
     """Every service that takes TYPE parks it; other keys go on."""
     headers = {
         "ce_id": str(uuid4()),
@@ -24,7 +26,7 @@ async def send(kafka: str, key: str) -> None:
         "ce_time": "2026-11-25T09:00:00Z",
         "ce_sequence": "000000000001",
     }
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    producer = AIOKafkaProducer(**security.options(settings))
     await producer.start()
     try:
         await producer.send_and_wait(
@@ -45,7 +47,7 @@ def main() -> int:
         sys.stderr.write(f"Nothing runs in {home}; start it with `aspire up`.\n")
         return 2
     key = sys.argv[1] if len(sys.argv) > 1 else "bad-key"
-    asyncio.run(send(state.kafka, key))
+    asyncio.run(send(state.kafka_settings, key))
     sys.stdout.write(
         f"Sent to {TOPIC} with the key {key}: a NetworkDayHeld that nobody can read.\n"
     )

@@ -22,6 +22,7 @@ from deploy.embedded.instance import SERVICES, Instance
 from deploy.embedded.replicas import replicas_among
 from deploy.embedded.state import ChildState, InstanceState
 from shared.clock import ProgrammeYear, SystemClock
+from shared.messaging import security
 from shared.web import LocalIssuer
 from tests.chaos.checker import check
 from tests.chaos.checker.consumers import behind
@@ -178,7 +179,7 @@ async def _compare(
         return behind(await gather(urls, None))
 
     await until_empty(left, SECONDS_TO_CATCH_UP, "behind", pause=0.5)
-    evidence = await gather(urls, instance.kafka)
+    evidence = await gather(urls, security.options(instance.kafka_settings))
     year = str(ProgrammeYear.of(SystemClock().today()))
     evidence.reports[year] = await clients.get("reporting", f"/reports/{year}")
     clients.restarted.differences = [

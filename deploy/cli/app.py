@@ -41,6 +41,7 @@ COMMANDS: Final = {
     "mis": ("mis", ASKING),
     "run": ("run", OPERATING),
     "migrate": ("migrate", OPERATING),
+    "access": ("access", OPERATING),
     "resume": ("resume", OPERATING),
     "parked": ("parked", OPERATING),
     "rebuild": ("rebuild", OPERATING),

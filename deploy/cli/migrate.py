@@ -6,12 +6,13 @@ from typing import Annotated
 import typer
 from aiokafka.errors import KafkaError
 
-from deploy.cli.starting import migrate_database, settings_of
+from deploy.cli.starting import give_leave, migrate_database
 from deploy.cli.terminal import out, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from deploy.embedded.instance import SERVICES, Instance
 from shared.messaging import cluster
+from shared.settings import Settings
 
 
 def migrate(
@@ -45,11 +46,11 @@ async def _migrate(services: list[str]) -> None:
         return
     await _databases(urls)
     try:
-        kafka = platform.kafka
+        settings = platform.settings
     except CannotDo:
         say("The topics are not created: no ASPIRE_KAFKA is set and no instance runs.")
         return
-    await _topics(platform, kafka)
+    await _topics(settings)
 
 
 async def _in_own_servers(platform: Platform, services: list[str]) -> None:
@@ -57,7 +58,8 @@ async def _in_own_servers(platform: Platform, services: list[str]) -> None:
         instance.stop_on_signals()
         await instance.start_servers()
         await _databases({service: instance.database_url(service) for service in services})
-        await _topics(platform, instance.kafka)
+        await _topics(instance.kafka_settings)
+        await give_leave(instance)
 
 
 async def _databases(urls: dict[str, str]) -> None:
@@ -66,13 +68,12 @@ async def _databases(urls: dict[str, str]) -> None:
         out.print(f"{service}: {', '.join(ran) if ran else 'up to date'}")
 
 
-async def _topics(platform: Platform, kafka: str) -> None:
-    settings = settings_of(platform.home, kafka)
+async def _topics(settings: Settings) -> None:
     if trouble := await cluster.answers(settings):
         say(f"{trouble}: the topics are not created. Run `aspire migrate` again when it does.")
         return
     try:
         created = await cluster.create_topics(settings)
     except KafkaError as error:
-        raise CannotDo(f"Kafka at {kafka} refuses a topic: {error}.") from error
+        raise CannotDo(f"Kafka at {settings.kafka} refuses a topic: {error}.") from error
     out.print(f"topics: {', '.join(created) if created else 'all there'}")

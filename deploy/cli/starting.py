@@ -4,24 +4,18 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import asyncpg
 
+from deploy.cli.access import provide_services
 from deploy.cli.trouble import CannotDo
 from deploy.embedded.instance import SERVICES, Instance
 from deploy.embedded.replicas import want
 from shared import database
 from shared.messaging import cluster
-from shared.settings import Settings
 from shared.web import LocalIssuer
 
 Say = Callable[[str], None]
-
-
-def settings_of(home: Path, kafka: str) -> Settings:
-    """The settings of an instance's services, at its Kafka."""
-    return Settings(home=home, kafka=kafka)
 
 
 async def start(instance: Instance, say: Say, replicas: Mapping[str, int] | None = None) -> None:
@@ -32,7 +26,7 @@ async def start(instance: Instance, say: Say, replicas: Mapping[str, int] | None
     """
     LocalIssuer(instance.home / "issuer")
     await instance.start_servers()
-    settings = settings_of(instance.home, instance.kafka)
+    settings = instance.kafka_settings
     await together(
         until_answered(partial(cluster.answers, settings), instance, say),
         *(until_let_in(instance, name, say) for name in instance.services),
@@ -40,6 +34,7 @@ async def start(instance: Instance, say: Say, replicas: Mapping[str, int] | None
     say("Preparing databases and topics.")
     await together(
         cluster.create_topics(settings),
+        give_leave(instance),
         *(migrate_database(instance.database_url(name), name) for name in instance.services),
     )
     say("Starting the services.")
@@ -74,6 +69,15 @@ async def until_let_in(instance: Instance, service: str, say: Say) -> None:
         await until_answered(partial(database.answers, url), instance, say)
 
 
+async def give_leave(instance: Instance) -> None:
+    """Have each service do what it may on our own Kafka; one that was given is not ours to open.
+
+    Raises CannotDo.
+    """
+    if passwords := instance.kafka_passwords:
+        await provide_services(instance.kafka_settings, passwords, instance.services)
+
+
 async def migrate_database(url: str, service: str) -> list[str]:
     """Bring a service's database up to date; answers what ran. Raises CannotDo."""
     with in_words(service):
@@ -105,4 +109,4 @@ async def together(*works: Awaitable[object]) -> Sequence[object]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-__all__ = ["SERVICES", "Say", "migrate_database", "settings_of", "start", "together"]
+__all__ = ["SERVICES", "Say", "migrate_database", "start", "together"]

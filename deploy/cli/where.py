@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Self
 import typer
 
 from deploy.cli.trouble import CannotDo
+from deploy.embedded.guarded import settings_of
 from deploy.embedded.home import default_home
 from deploy.embedded.instance import SERVICES
 from deploy.embedded.state import ChildState, InstanceState
@@ -86,8 +87,10 @@ class Platform:
 
     @property
     def settings(self) -> Settings:
-        """The settings that services run with, at this platform's Kafka."""
-        return Settings(home=self.home, kafka=self.kafka)
+        """The settings that services run with, at this platform's Kafka; at an instance's own one
+        as its administrator."""
+        own = None if self.environment.get("ASPIRE_KAFKA") else self.state
+        return settings_of(self.home, self.kafka, own.kafka_admin if own is not None else None)
 
     def child(self, service: str) -> ChildState | None:
         """The process of the instance that answers a service's HTTP."""

@@ -53,8 +53,9 @@ def main(arguments: list[str]) -> int:
             "first start only; `docker compose down --volumes` removes the data and begins anew.\n"
         )
         return 1
-    if code := invoke(["migrate"]):
-        return code
+    for command in ("migrate", "access"):
+        if code := invoke([command]):
+            return code
     sys.stdout.write(f"public keys: {publish_keys(settings, Path(arguments[0]))}\n")
     return 0
 

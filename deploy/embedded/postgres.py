@@ -1,7 +1,6 @@
 """PostgreSQL as a child process: one server, a database and a role for each service."""
 
 import asyncio
-import json
 import os
 import secrets
 import shutil
@@ -15,7 +14,7 @@ import asyncpg
 import psutil
 
 from deploy.embedded.accounts import account_for_servers, let_pass, let_read
-from deploy.embedded.home import write_atomically
+from deploy.embedded.home import passwords, write_atomically
 from deploy.embedded.processes import Identity, Ward, end
 from deploy.embedded.supervisor import SECONDS_TO_END, SERVERS_STAGE, Child, Supervisor
 from deploy.embedded.trouble import ServerMissing
@@ -75,7 +74,7 @@ class Postgres:
     async def prepare(self) -> None:
         """Make the passwords and the data folder where they are not there yet."""
         await asyncio.to_thread(self._open_folders)
-        self._passwords = self._read_passwords()
+        self._passwords = passwords(self._folder, (SUPERUSER, *self._services))
         if not self._data.exists():
             await self._initialise()
 
@@ -111,15 +110,6 @@ class Postgres:
             let_pass(self._folder)
             let_pass(install)
             let_read(install)
-
-    def _read_passwords(self) -> dict[str, str]:
-        path = self._folder / "passwords.json"
-        known: dict[str, str] = json.loads(path.read_text()) if path.exists() else {}
-        roles = (SUPERUSER, *self._services)
-        passwords = known | {role: secrets.token_urlsafe(24) for role in roles if role not in known}
-        if passwords != known:
-            write_atomically(path, json.dumps(passwords, indent=2) + "\n")
-        return passwords
 
     async def _initialise(self) -> None:
         # Into another folder and then renamed: an initdb that was interrupted leaves no trace.

@@ -10,8 +10,10 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from deploy.embedded.guarded import Login, settings_of
 from deploy.embedded.home import write_atomically
 from deploy.embedded.processes import Identity, Ward, end, wait_until
+from shared.settings import Settings
 
 SECONDS_TO_GO: Final = 12.0
 
@@ -55,8 +57,15 @@ class InstanceState(BaseModel):
     started_at: datetime
     watchdog: int
     kafka: str | None = None
+    kafka_admin: Login | None = None
+    """Of our own Kafka, where it runs."""
     database_urls: dict[str, str] = {}
     children: tuple[ChildState, ...] = ()
+
+    @property
+    def kafka_settings(self) -> Settings:
+        """How to come into its Kafka, into its own as the administrator. It has to be there."""
+        return settings_of(self.home, self.kafka or "", self.kafka_admin)
 
     @property
     def live(self) -> bool:

@@ -51,11 +51,16 @@ Delivery = tuple[Sequence[Outgoing], "asyncio.Future[RecordMetadata]"]
 """Events of one partition that go in one batch, and Kafka's answer: where the first of them is."""
 
 
+def fencing_id(service: str, prefix: str) -> str:
+    """The transactional id by which a service's relays fence each other."""
+    return f"{prefix}aspire.{service}.compacted"
+
+
 class Producers:
     """Sends batches with a deadline. A producer that failed is never used again, nor flushed."""
 
-    def __init__(self, name: str, settings: Settings, client: Client) -> None:
-        self._name = name
+    def __init__(self, service: str, settings: Settings, client: Client) -> None:
+        self._service = service
         self._settings = settings
         self._client = client
         self._plain: Producer | None = None
@@ -97,7 +102,7 @@ class Producers:
         self._fencing = None
         producer: Producer = self._client.producer(
             **security.options(self._settings),
-            transactional_id=f"{self._name}.compacted",
+            transactional_id=fencing_id(self._service, self._settings.topic_prefix),
             max_batch_size=BATCH_BYTES,
             transaction_timeout_ms=int(self._settings.relay_delivery_seconds * 1000),
         )

@@ -70,9 +70,7 @@ class Relay:
         self._client = client or Client()
         self._id = uuid4()
         self._woken = asyncio.Event()
-        self._producers = Producers(
-            f"{settings.topic_prefix}aspire.{service}", settings, self._client
-        )
+        self._producers = Producers(service, settings, self._client)
 
     def wake(self) -> None:
         """There is something new in the outbox."""

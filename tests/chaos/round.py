@@ -102,7 +102,7 @@ class Round:
             late.wrong(str(error))
 
     async def _look(self, platform: Platform, clients: Clients) -> None:
-        self.evidence = await gather(platform.urls, platform.kafka)
+        self.evidence = await gather(platform.urls, {"bootstrap_servers": platform.kafka})
         year = str(ProgrammeYear.of(SystemClock().today()))
         self.evidence.reports[year] = await clients.get("reporting", f"/reports/{year}")
         assert self.ledger is not None

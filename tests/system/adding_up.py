@@ -5,7 +5,7 @@ It shares no code with the services: plain records, plain dictionaries, plain lo
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -19,9 +19,9 @@ Fact = tuple[str, str, int, dict[str, Any]]
 """Type without prefix and version, key, sequence, payload."""
 
 
-async def facts(kafka: str, prefix: str = "") -> list[Fact]:
-    """Every event on the topics, each once, each key in order."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, isolation_level="read_committed")
+async def facts(kafka: Mapping[str, Any], prefix: str = "") -> list[Fact]:
+    """Every event on the topics, each once, each key in order; `kafka` are aiokafka's options."""
+    consumer = AIOKafkaConsumer(**kafka, isolation_level="read_committed")
     await consumer.start()
     try:
         partitions = [

@@ -63,9 +63,14 @@ class Aspire:
 
     def database_url(self, service: str) -> str:
         """With its password, which `aspire status` does not show."""
+        return self.state.database_urls[service]
+
+    @property
+    def state(self) -> InstanceState:
+        """Of the instance that runs, with its passwords."""
         state = InstanceState.read(self.home)
         assert state is not None
-        return state.database_urls[service]
+        return state
 
     def eventually(self, *arguments: str, holds: str) -> str:
         """What a command prints once that has `holds` in it."""

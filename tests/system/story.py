@@ -11,6 +11,7 @@ from uuid import uuid4
 import httpx
 
 from shared.clock import ProgrammeYear
+from shared.messaging import security
 from tests.conftest import eventually
 from tests.system.adding_up import add_up, as_reported, facts
 from tests.system.commands import Aspire
@@ -62,12 +63,12 @@ async def follow(aspire: Aspire) -> None:
     addresses = {name: each["address"] for name, each in status["services"].items()}
     office = Client(addresses, aspire("token", "--role", "office").stdout.strip())
     try:
-        await _follow(office, status)
+        await _follow(office, status, security.options(aspire.state.kafka_settings))
     finally:
         await office.close()
 
 
-async def _follow(office: Client, status: Any) -> None:
+async def _follow(office: Client, status: Any, kafka: Mapping[str, Any]) -> None:
     today = datetime.now(UTC).date()
     year = ProgrammeYear.of(today)
     school, network, person = await _joins(office, str(year.first_day))
@@ -89,9 +90,7 @@ async def _follow(office: Client, status: Any) -> None:
 
     await eventually(reported, what="the school's report has the hours")
     national = await office.get("reporting", f"/reports/{year}")
-    from_topics = add_up(
-        await facts(status["kafka"]["address"]), str(year.first_day), str(year.last_day), str(today)
-    )
+    from_topics = add_up(await facts(kafka), str(year.first_day), str(year.last_day), str(today))
     assert as_reported(national) == from_topics
     assert from_topics["leaders"] == {"middle_leader": 1}
     ready = [await office.get(name, "/health/ready") for name in office.services]

@@ -261,7 +261,7 @@ def test_what_is_on_kafka_is_what_the_journals_and_inboxes_say(aspire: Aspire) -
 
 @pytest.mark.usefixtures("up")
 def test_a_hostile_record_is_parked_looked_at_replayed_and_discarded(aspire: Aspire) -> None:
-    asyncio.run(bad_event.send(aspire.json("status")["kafka"]["address"], "hostile-key"))
+    asyncio.run(bad_event.send(aspire.state.kafka_settings, "hostile-key"))
     aspire.eventually("parked", "list", "cpd", "--json", holds="hostile-key")
     assert "reason" in aspire("parked", "list", "cpd").stdout
     [parked] = aspire.json("parked", "list", "cpd")

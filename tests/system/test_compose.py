@@ -103,6 +103,13 @@ def test_each_service_gets_its_own_database_only() -> None:
         assert "ASPIRE_" + name.upper() + "_PASSWORD" in section("postgres")
 
 
+def test_each_service_has_its_own_user_on_kafka_only() -> None:
+    for name in SERVICES:
+        assert re.findall(r"ASPIRE_KAFKA_SASL_USERNAME: (\w+)", section(name)) == [name]
+        assert f"ASPIRE_{name.upper()}_KAFKA_PASSWORD" in section("migrate")
+        assert "kafka-administrator" not in section(name)
+
+
 def test_the_private_key_is_where_tokens_are_issued_only() -> None:
     with_home = {
         name

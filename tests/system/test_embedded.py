@@ -25,6 +25,7 @@ from deploy.embedded.processes import Identity, wait_until
 from deploy.embedded.state import InstanceState, down
 from deploy.embedded.supervisor import Supervisor
 from deploy.embedded.trouble import JarsRefused
+from shared.messaging import security
 from tests.conftest import eventually
 
 SECONDS_TO_STOP: Final = 10.0
@@ -118,11 +119,13 @@ async def write(state: InstanceState) -> None:
     connection = await asyncpg.connect(state.database_urls["cpd"])
     await connection.execute("CREATE TABLE kept AS SELECT 'row' AS what")
     await connection.close()
-    admin = AIOKafkaAdminClient(bootstrap_servers=state.kafka)
+    admin = AIOKafkaAdminClient(**security.options(state.kafka_settings))
     await admin.start()
     await admin.create_topics([NewTopic("kept", 1, 1)])
     await admin.close()
-    producer = AIOKafkaProducer(bootstrap_servers=state.kafka, acks="all", enable_idempotence=True)
+    producer = AIOKafkaProducer(
+        **security.options(state.kafka_settings), acks="all", enable_idempotence=True
+    )
     await producer.start()
     await producer.send_and_wait("kept", b"record")
     await producer.stop()
@@ -133,7 +136,7 @@ async def read(state: InstanceState) -> tuple[str, bytes]:
     connection = await asyncpg.connect(state.database_urls["cpd"])
     row: str = await connection.fetchval("SELECT what FROM kept")
     await connection.close()
-    consumer = AIOKafkaConsumer(bootstrap_servers=state.kafka)
+    consumer = AIOKafkaConsumer(**security.options(state.kafka_settings))
     await consumer.start()
     consumer.assign([TopicPartition("kept", 0)])
     await consumer.seek_to_beginning()
@@ -194,7 +197,9 @@ async def test_a_wrong_password_is_refused(running: Running) -> None:
 
 
 async def test_kafka_makes_no_topic_by_accident(running: Running) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=running.state.kafka, request_timeout_ms=1000)
+    producer = AIOKafkaProducer(
+        **security.options(running.state.kafka_settings), request_timeout_ms=1000
+    )
     await producer.start()
     client = producer.client
     await client.fetch_all_metadata()
@@ -206,7 +211,8 @@ async def test_kafka_makes_no_topic_by_accident(running: Running) -> None:
 
 
 def test_passwords_are_their_owners_alone(running: Running) -> None:
-    for name in ("postgres/passwords.json", "run/state.json"):
+    secret = ("postgres/passwords.json", "kafka/passwords.json", "kafka/server.properties")
+    for name in (*secret, "run/state.json"):
         assert (running.home / name).stat().st_mode & 0o077 == 0
 
 

@@ -86,8 +86,9 @@ class Evidence:
     """The national reports by programme year."""
 
 
-async def gather(urls: Mapping[str, str], kafka: str | None) -> Evidence:
-    """Read all of it but the reports; without `kafka`, the databases only."""
+async def gather(urls: Mapping[str, str], kafka: Mapping[str, Any] | None) -> Evidence:
+    """Read all of it but the reports; without `kafka`, aiokafka's options,
+    the databases only."""
     found = Evidence(topics=await records(kafka) if kafka else [])
     for service, url in urls.items():
         connection = await asyncpg.connect(url)
@@ -154,11 +155,11 @@ _TABLES = {
 }
 
 
-async def records(kafka: str) -> list[Fact]:
+async def records(kafka: Mapping[str, Any]) -> list[Fact]:
     """Every committed record of every topic, from the beginning."""
     consumer = AIOKafkaConsumer(
         *TOPICS,
-        bootstrap_servers=kafka,
+        **kafka,
         isolation_level="read_committed",
         auto_offset_reset="earliest",
         enable_auto_commit=False,

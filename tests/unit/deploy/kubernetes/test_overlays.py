@@ -124,6 +124,25 @@ def test_each_process_is_given_its_own_secrets_only(manifests: list[Manifest]) -
         assert secrets == databases + sealing
 
 
+def test_each_process_comes_into_kafka_as_its_own_user(national: list[Manifest]) -> None:
+    for each in of_kind(national, "Deployment", "Job"):
+        pod = each["spec"]["template"]
+        user = f"{each['metadata']['labels'].get(NAME, 'aspire')}-kafka"
+        named = [
+            variable["valueFrom"]["secretKeyRef"]["name"]
+            for variable in container(pod)["env"]
+            if variable["name"] == "ASPIRE_KAFKA_SASL_USERNAME"
+        ]
+        passwords = [
+            source["secret"]["name"]
+            for volume in pod["spec"]["volumes"]
+            for source in volume.get("projected", {}).get("sources", ())
+            for item in source["secret"]["items"]
+            if item["key"] == "password"
+        ]
+        assert (named, passwords) == ([user], [user])
+
+
 def test_probes_and_services_meet_the_port_that_is_listened_on(manifests: list[Manifest]) -> None:
     port = int(image_environment()["ASPIRE_HTTP_PORT"])
     paths = set()
@@ -250,8 +269,8 @@ def test_every_part_survives_a_drain_and_the_loss_of_a_zone(national: list[Manif
 def test_every_secret_and_namespace_label_is_in_the_docs(national: list[Manifest]) -> None:
     text = (ROOT / "docs/kubernetes.md").read_text("utf-8")
     secrets = set(
-        re.findall(r"'name': '([\w-]+-database|aspire-(?:kafka|postgres))'", str(national))
+        re.findall(r"'name': '([\w-]+-(?:database|kafka)|aspire-postgres)'", str(national))
     )
-    assert len(secrets) == len(SERVICES) + 2
+    assert len(secrets) == 2 * len(SERVICES) + 2
     labels = set(re.findall(r"aspire\.uk/[\w-]+", str(national)))
     assert [each for each in secrets | labels if each not in text] == []
