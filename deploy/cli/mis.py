@@ -16,15 +16,16 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from deploy.cli import http
+from deploy.cli import http, wonde
 from deploy.cli.terminal import out, print_json, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 
 app = typer.Typer(
-    help="OneRoster files of a trust's management information system: preview and apply them.",
+    help="A trust's management information system: OneRoster files, and what Wonde has.",
     no_args_is_help=True,
 )
+app.command()(wonde.wonde)
 
 SECONDS: Final = 60
 SHOWN: Final = 40

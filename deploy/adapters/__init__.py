@@ -1,0 +1,1 @@
+"""What brings other systems' data to the platform, by its public interfaces alone."""
