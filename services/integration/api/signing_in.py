@@ -34,6 +34,11 @@ async def trust_of(request: Request) -> Actor:
     return cast("Actor", known)
 
 
+async def check_again(request: Request) -> None:
+    """For a request that has waited. Raises CredentialsRefused."""
+    request.scope[_SCOPE_KEY] = await _checked(request)
+
+
 async def _checked(request: Request) -> Actor:
     given = _given(request.headers.get("authorization"))
     if given is not None:

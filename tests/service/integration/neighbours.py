@@ -1,7 +1,8 @@
-"""Two trusts that share a network, a day and a person, and a school that has moved between them.
+"""Trusts that share a network, a day and a person, and a school that has moved between them.
 
 Ash is Solent's and Cedar Tamar's. Dale was Solent's and is Tamar's from 15 October on; Elm is of a
-federation. Zoë has posts at Ash and Cedar, Yan at Dale. Each event says whose it is.
+federation; Apart has no school. Zoë has posts at Ash and Cedar, Yan at Dale. Each event says whose
+it is.
 """
 
 from collections import defaultdict
@@ -15,6 +16,7 @@ import asyncpg
 
 from services.integration.domain.telling import TOLD, Cut, slices
 from services.integration.effects import effects
+from services.integration.store import feeding
 from shared.events import Event, Received, cpd, scheduling
 from shared.events import membership as m
 from shared.events.vocabulary import Attendance, GroupKind, Role
@@ -23,7 +25,7 @@ from tests.service.integration.world import joined, left, named, school, trust
 
 BEFORE, AFTER = date(2026, 10, 10), date(2026, 10, 20)
 MOVED = date(2026, 10, 15)
-TRUSTS = ("Solent", "Tamar")
+TRUSTS = ("Solent", "Tamar", "Apart")
 NOBODY: frozenset[str] = frozenset()
 
 
@@ -81,6 +83,7 @@ def who_belongs_to_whom(log: Log) -> None:
     start = date(2026, 9, 1)
     log.add(trust("Solent"), start, "Solent")
     log.add(trust("Tamar"), start, "Tamar")
+    log.add(trust("Apart"), start, "Apart")
     log.add(trust("Friends", GroupKind.FEDERATION), start)
     for of, name in (("Solent", "Ash"), ("Solent", "Dale"), ("Tamar", "Cedar")):
         log.add(joined(of, name), start, of)
@@ -248,6 +251,22 @@ async def take_in(connection: asyncpg.Connection, events: Sequence[Received[Any]
         await effect(connection, [event])
 
 
-def names(trust_ids: Iterable[UUID]) -> set[str]:
-    by_id = {named(each): each for each in TRUSTS}
-    return {by_id[each] for each in trust_ids}
+async def feed_all(connection: asyncpg.Connection, most: int = 1000) -> int:
+    """The feeder's turns, until nothing is due; how many slices were appended."""
+    appended = 0
+    while await feeding.is_due(connection):
+        appended += await feeding.take_turn(connection, most)
+    return appended
+
+
+def owed(log: Log, trust: str, *kinds: type[Event]) -> tuple[set[UUID], set[UUID]]:
+    """What belongs to a trust, all or of these types, and that with what it is told until ends are
+    known."""
+    parts = [
+        part
+        for each in log.all
+        if not kinds or isinstance(each.event.data, kinds)
+        for part in whose(each)
+    ]
+    own = {each for each, theirs, _ in parts if trust in theirs}
+    return own, own | {each for each, _, more in parts if trust in more}

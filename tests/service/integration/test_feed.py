@@ -16,6 +16,7 @@ from tests.service.integration.neighbours import (
     a_merge,
     appointed,
     credits_of_people,
+    feed_all,
     neighbours,
     take_in,
     who_belongs_to_whom,
@@ -24,13 +25,6 @@ from tests.service.integration.samples import sample
 from tests.service.integration.world import joined, named, school, trust
 
 SOLENT = named("Solent")
-
-
-async def feed_all(connection: asyncpg.Connection, most: int = 1000) -> int:
-    appended = 0
-    while await feeding.is_due(connection):
-        appended += await feeding.take_turn(connection, most)
-    return appended
 
 
 async def happen(connection: asyncpg.Connection, *parts: Any) -> None:
@@ -103,7 +97,7 @@ async def test_feeders_that_meet_leave_no_gap_and_say_nothing_twice(database: Da
     rows = await connections[0].fetch(
         "SELECT trust_id, count(*), min(position), max(position) FROM feed GROUP BY trust_id"
     )
-    assert len(rows) == 2
+    assert len(rows) == 3
     assert all((row["min"], row["max"]) == (1, row["count"]) for row in rows)
     for connection in connections:
         await connection.close()

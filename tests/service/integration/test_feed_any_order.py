@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.integration.store import feeding
 from shared.events import membership as m
 from tests.service.integration import neighbours as world
-from tests.service.integration.neighbours import Happened, Log, take_in, whose
+from tests.service.integration.neighbours import Happened, feed_all, owed, take_in
 from tests.service.integration.world import named
 
 TABLES = """
@@ -60,8 +60,7 @@ async def feeds(
             await feeding.take_turn(connection, step)
         else:
             await take_in(connection, [step.event])
-    while await feeding.is_due(connection):
-        await feeding.take_turn(connection, 3)
+    await feed_all(connection, 3)
     rows = await connection.fetch(
         """
         SELECT f.trust_id, f.position, t.id, t.stream, t.sequence, t.audience, t.audience_id
@@ -76,13 +75,6 @@ async def feeds(
     for of in found.values():
         assert [row["position"] for row in of] == list(range(1, len(of) + 1))
     return {name: found[named(name)] for name in world.TRUSTS}
-
-
-def owed(log: Log, trust: str) -> tuple[set[UUID], set[UUID]]:
-    """What belongs to a trust, and that with what it is told until ends are known."""
-    parts = [part for each in log.all for part in whose(each)]
-    own = {each for each, theirs, _ in parts if trust in theirs}
-    return own, own | {each for each, _, more in parts if trust in more}
 
 
 @given(drawn=interleavings(LOG.by_key()))

@@ -96,6 +96,11 @@ class World:
         )
         return answer.status_code
 
+    async def ask(self, where: str, name: str = "Solent", **params: Any) -> httpx.Response:
+        """A trust's systems ask by its secret."""
+        auth = httpx.BasicAuth(str(named(name)), self.secrets[name])
+        return await self.integration.client.get(where, params=params or None, auth=auth)
+
     async def tell(
         self, body: Any, name: str = "Solent", secret: str | None = None, mode: str = STRUCTURED
     ) -> httpx.Response:

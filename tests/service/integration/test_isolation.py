@@ -1,0 +1,157 @@
+"""Every event type by every way: nobody is told what is not theirs, and everybody all that is."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import pytest_asyncio
+from fastapi import FastAPI
+
+from services.integration.domain.telling import NOT_TOLD, TOLD, TYPES
+from shared.clock import FixedClock
+from shared.database import create_pool
+from shared.events import Event, scheduling
+from shared.events import membership as m
+from shared.messaging.connections import acquire
+from shared.service import Running, load
+from shared.settings import Settings
+from shared.web import LocalIssuer
+from tests.conftest import Started, Template, clones
+from tests.infra import Infra
+from tests.service.integration import neighbours
+from tests.service.integration.neighbours import TRUSTS, WHOLE, feed_all, owed, take_in
+from tests.service.integration.world import NOW, World, named
+
+LOG = neighbours.neighbours(*WHOLE)
+SECRET = "Zoë Secret"
+CloudEvent = dict[str, Any]
+
+
+async def by_feed(world: World, trust: str) -> list[CloudEvent]:
+    """All of a trust's feed, in small pieces."""
+    found: list[CloudEvent] = []
+    where = "/mis/feed?limit=20"
+    while batch := (answer := await world.ask(where, trust)).json():
+        found += batch
+        where = answer.links["next"]["url"]
+    return found
+
+
+WAYS: dict[str, Callable[[World, str], Awaitable[list[CloudEvent]]]] = {"feed": by_feed}
+"""How a trust gets all that it is told, from the very beginning."""
+
+
+@dataclass
+class Neighbourhood:
+    world: World
+    received: dict[tuple[str, str], list[CloudEvent]]
+    """By way and trust."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def neighbourhood(
+    infra: Infra, template: Template, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Neighbourhood]:
+    """Everything has happened, and every trust has got its own by every way."""
+    settings = Settings(home=tmp_path_factory.mktemp("neighbours"), kafka=infra.kafka)
+    async with clones(infra, template) as fresh:
+        dsn = await fresh("integration")
+        pool = await create_pool(dsn, "test integration")
+        running = Running(load("integration"), settings, pool, ("api",), FixedClock(NOW))
+        transport = httpx.ASGITransport(running.app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            started = Started(running.service, client, pool, dsn, running)
+            world = World(started, LocalIssuer(settings.local_keys))
+            async with acquire(pool) as connection:
+                await take_in(connection, [each.event for each in LOG.all])
+            await world.say(m.PersonProfile(person_id=named("Zoë"), name=SECRET))
+            async with acquire(pool) as connection:
+                await feed_all(connection)
+            for trust in TRUSTS:
+                await world.connected(trust)
+            received = {
+                (way, trust): await get(world, trust)
+                for way, get in WAYS.items()
+                for trust in TRUSTS
+            }
+            yield Neighbourhood(world, received)
+        await pool.close()
+
+
+def test_every_type_happens_here_and_is_somebodys() -> None:
+    assert {type(each.event.data) for each in LOG.all} == set(TOLD)
+    for kind in TOLD:
+        assert any(owed(LOG, trust, kind)[0] for trust in TRUSTS), kind
+
+
+@pytest.mark.parametrize("kind", TOLD, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("way", WAYS)
+def test_each_trust_gets_its_own_and_nothing_else(
+    neighbourhood: Neighbourhood, way: str, kind: type[Event]
+) -> None:
+    for trust in TRUSTS:
+        found = [each for each in neighbourhood.received[way, trust] if each["type"] == kind.type]
+        ids = [UUID(each["id"]) for each in found]
+        assert set(ids) == owed(LOG, trust, kind)[0], trust
+        assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_register_holds_the_own_people_only(neighbourhood: Neighbourhood, way: str) -> None:
+    schools = {"Solent": {"Ash"}, "Tamar": {"Cedar", "Dale"}, "Apart": set()}
+    for trust, own in schools.items():
+        entries = [
+            entry
+            for each in neighbourhood.received[way, trust]
+            if each["type"] == scheduling.NetworkDayHeld.type
+            for entry in each["data"]["entries"]
+        ]
+        assert {UUID(entry["school_id"]) for entry in entries} == {named(name) for name in own}
+        assert len(entries) == len(own)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_nobody_is_told_of_the_other_types_or_a_name(
+    neighbourhood: Neighbourhood, way: str
+) -> None:
+    for trust in TRUSTS:
+        received = neighbourhood.received[way, trust]
+        assert {each["type"] for each in received} <= TYPES
+        assert TYPES.isdisjoint(kind.type for kind in NOT_TOLD)
+        assert SECRET not in json.dumps(received, ensure_ascii=False)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_each_stream_comes_in_its_order(neighbourhood: Neighbourhood, way: str) -> None:
+    for trust in TRUSTS:
+        streams: dict[str, list[str]] = {}
+        for each in neighbourhood.received[way, trust]:
+            streams.setdefault(each["partitionkey"], []).append(each["sequence"])
+        assert all(each == sorted(each) for each in streams.values())
+
+
+def mis_routes() -> list[tuple[str, str]]:
+    app = FastAPI()
+    app.include_router(load("integration").router)
+    return [
+        (method.upper(), path)
+        for path, operations in app.openapi()["paths"].items()
+        if path.startswith("/mis/")
+        for method in operations
+    ]
+
+
+@pytest.mark.parametrize(("method", "path"), mis_routes())
+async def test_another_trusts_secret_opens_nothing(
+    neighbourhood: Neighbourhood, method: str, path: str
+) -> None:
+    world = neighbourhood.world
+    client = world.integration.client
+    others = httpx.BasicAuth(str(named("Solent")), world.secrets["Tamar"])
+    assert (await client.request(method, path, auth=others)).status_code == 401
+    token = {"Authorization": f"Bearer {world.issuer.issue('office', 'somebody')}"}
+    assert (await client.request(method, path, headers=token)).status_code == 401
