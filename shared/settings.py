@@ -111,6 +111,9 @@ class Settings(BaseSettings):
     bytes each, in URL-safe base64. The first seals, and each opens."""
     sealing_keys_file: Path | None = None
     """Instead of the keys: the file that they stand in. None: `sealing.keys` in `home`."""
+    webhooks_inside: bool = False
+    """Whether trusts' webhooks may be on this machine, in private networks and without TLS: for
+    trying out. Else they are https:// on public addresses."""
 
     pool_min_size: int = Field(1, ge=0)
     pool_max_size: int = Field(10, ge=1)

@@ -1,25 +1,22 @@
 """`aspire trust`: the credentials by which a trust's systems join."""
 
 from typing import Annotated, Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import typer
 from rich import box
 from rich.table import Table
 
-from deploy.cli import http
+from deploy.cli import webhooks
+from deploy.cli.integration import AsJson, Token, Trust, ask
 from deploy.cli.terminal import out, print_json, print_line, say
-from deploy.cli.where import Platform
 
 app = typer.Typer(
     help="The credentials by which a trust's systems send events, and what they may report on.",
     no_args_is_help=True,
 )
 
-Trust = Annotated[UUID, typer.Argument(help="The id of a group of the kind trust.")]
-Token = Annotated[
-    str | None, typer.Option("--token", help="Whose token to use; else ASPIRE_TOKEN.")
-]
+app.add_typer(webhooks.app)
 
 
 @app.command()
@@ -35,14 +32,14 @@ def connect(trust: Trust, token: Token = None) -> None:
 
       SECRET=$(aspire trust connect 0b7…)
     """
-    _print_secret(_ask("POST", trust, "", token))
+    _print_secret(ask("POST", _path(trust, ""), token))
 
 
 @app.command()
 def status(
     trust: Trust,
     token: Token = None,
-    as_json: Annotated[bool, typer.Option("--json", help="As JSON, for programs.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show the credentials of a trust, without secrets, and the schools that are its today.
 
@@ -50,7 +47,7 @@ def status(
 
       aspire trust status 0b7…
     """
-    found = _ask("GET", trust, "", token)
+    found = ask("GET", _path(trust, ""), token)
     if as_json:
         print_json(found)
     else:
@@ -73,7 +70,7 @@ def rotate(
 
       aspire trust rotate 0b7… --overlap 0
     """
-    _print_secret(_ask("POST", trust, "/rotation", token, {"overlap_hours": overlap}))
+    _print_secret(ask("POST", _path(trust, "/rotation"), token, {"overlap_hours": overlap}))
 
 
 @app.command()
@@ -84,25 +81,12 @@ def revoke(trust: Trust, token: Token = None) -> None:
 
       aspire trust revoke 0b7…
     """
-    found = _ask("POST", trust, "/revocation", token)
+    found = ask("POST", _path(trust, "/revocation"), token)
     say(f"Nothing is accepted from {found['name']} any more. `aspire trust connect` begins anew.")
 
 
-def _ask(
-    method: str, trust: UUID, act: str, token: str | None, body: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """What integration answers. Raises CannotDo."""
-    platform = Platform.here()
-    url = platform.url("integration")
-    headers = {"Idempotency-Key": str(uuid4())}
-    with (
-        http.in_words("integration", url),
-        http.client(url, platform.token(token)) as client,
-    ):
-        path = f"/trusts/{trust}/connection{act}"
-        answer = http.check(client.request(method, path, json=body, headers=headers))
-    answered: dict[str, Any] = answer.json()
-    return answered
+def _path(trust: UUID, act: str) -> str:
+    return f"/trusts/{trust}/connection{act}"
 
 
 def _print_secret(made: dict[str, Any]) -> None:

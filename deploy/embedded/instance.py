@@ -283,6 +283,7 @@ class Instance:
         environment = {
             "ASPIRE_FIGURES_SECONDS": "2",  # a person looks on
             "ASPIRE_OPERATIONS_SERVICES": ",".join(addresses),
+            "ASPIRE_WEBHOOKS_INSIDE": "true",  # as everything here is
         }
         environment |= self._zipkin.exporting if self._zipkin is not None else {}
         environment |= {key: value for key, value in self._settings.items() if key not in others}

@@ -2,6 +2,7 @@
 
 from services.integration import api, effects
 from services.integration.feeder import feed
+from services.integration.sending.courier import deliver
 from shared.service import Service
 
 service = Service(
@@ -9,6 +10,6 @@ service = Service(
     title="Aspire integration: trusts' systems join by events",
     router=api.router,
     effects=effects.effects,
-    works=(feed,),
+    works=(feed, deliver),
     package=__package__ or "services.integration",
 )

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from shared.events.envelope import Event
 from shared.events.topics import INTEGRATION
-from shared.events.vocabulary import MatchedBy
+from shared.events.vocabulary import MatchedBy, WebhookRests
 
 
 class TrustConnected(Event, topic=INTEGRATION, key="trust_id"):
@@ -40,3 +40,31 @@ class StaffMatched(Event, topic=INTEGRATION, key="record"):
     external_id: str
     person_id: UUID
     matched_by: MatchedBy
+
+
+class WebhookRegistered(Event, topic=INTEGRATION, key="trust_id"):
+    """Events of these types are sent to an address of the trust's; `types` None: of all."""
+
+    trust_id: UUID
+    webhook_id: UUID
+    types: tuple[str, ...] | None
+
+
+class WebhookRemoved(Event, topic=INTEGRATION, key="trust_id"):
+    """Nothing is sent there any more."""
+
+    trust_id: UUID
+    webhook_id: UUID
+
+
+class WebhookRested(Event, topic=INTEGRATION, key="trust_id"):
+    """Nothing is sent until somebody wakes it; then it goes on where it stood."""
+
+    trust_id: UUID
+    webhook_id: UUID
+    why: WebhookRests
+
+
+class WebhookWoken(Event, topic=INTEGRATION, key="trust_id"):
+    trust_id: UUID
+    webhook_id: UUID

@@ -104,6 +104,14 @@ class MatchedBy(StrEnum):
     NEW_PERSON = "new_person"
 
 
+class WebhookRests(StrEnum):
+    """Why nothing is sent to a trust's webhook any more."""
+
+    NOT_TAKEN = "not_taken"
+    GONE = "gone"
+    REVOKED = "revoked"
+
+
 class Strand(StrEnum):
     """The five strands of the programme."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+from pydantic import SecretStr
 
 from shared.settings import PREFIX, Settings
 from tests.conftest import eventually
@@ -36,7 +37,11 @@ async def process(
     """Runs it until the end of the block, and waits until it answers."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    given = {f"{PREFIX}{k.upper()}": str(v) for k, v in settings.model_dump().items() if v}
+    given = {
+        f"{PREFIX}{name.upper()}": v.get_secret_value() if isinstance(v, SecretStr) else str(v)
+        for name, v in settings.model_dump().items()
+        if v
+    }
     given |= {f"{PREFIX}{service.upper()}_DATABASE_URL": dsn, f"{PREFIX}HTTP_PORT": str(port)}
     running = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "deploy.cli", "run", service),

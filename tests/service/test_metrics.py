@@ -110,6 +110,14 @@ async def drive(services: dict[str, Process], office: Office) -> None:
         )
         return answer.status_code == 200
 
+    webhook = {"url": "https://receiver.invalid/", "start": "beginning"}
+    registered = await services["integration"].client.post(
+        "/mis/webhooks",
+        json=webhook,
+        headers={"Idempotency-Key": uuid4().hex},
+        auth=(trust["group_id"], made["secret"]),
+    )
+    assert registered.status_code == 201
     await eventually(taken, what="the report is taken once the school is known to be the trust's")
     for each in services.values():
         await ask_oddly(each.client, office)

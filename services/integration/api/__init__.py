@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from services.integration.api import feed, matches, mis, rosters, trusts
+from services.integration.api import feed, matches, mis, rosters, trusts, webhooks
 
 router = APIRouter()
-for each in (trusts.router, mis.router, feed.router, matches.router, rosters.router):
-    router.include_router(each)
+for each in (trusts, mis, feed, matches, rosters, webhooks):
+    router.include_router(each.router)

@@ -12,9 +12,10 @@ from pydantic import BaseModel, Field
 from services.integration.api.asking import OFFICE
 from services.integration.domain import connection as domain
 from services.integration.domain.staff import StaffUnknown
-from services.integration.store import reports
+from services.integration.store import reports, webhooks
 from services.integration.store import trusts as store
 from shared.events import Event
+from shared.events.vocabulary import WebhookRests
 from shared.messaging import Transaction
 from shared.web import Body, CommandRoute, Now, Read, Today, Tx
 
@@ -105,6 +106,10 @@ async def revoke(
     found = await _locked(tx, trust_id)
     revoked, facts = found.revoke(now)
     await _save(tx, revoked, facts)
+    for webhook in await webhooks.webhooks_of(tx.connection, trust_id, locked=True):
+        rested, facts = webhook.rest(WebhookRests.REVOKED)
+        await webhooks.save(tx.connection, rested)
+        tx.record(*facts)
     return await shown(tx.connection, revoked, now, today)
 
 

@@ -33,6 +33,8 @@ class Cut(StrEnum):
     """It is its school's."""
     GROUP = auto()
     """It is its group's, if that is a trust."""
+    TRUST = auto()
+    """It is its trust's."""
     PERSON = auto()
     """It is its person's, and told to whoever has, or once had, that person."""
     SCHOOL_OR_PERSON = auto()
@@ -62,6 +64,8 @@ TOLD: Final[Mapping[type[Event], Cut]] = {
     m.GroupRenamed: Cut.GROUP,
     m.SchoolJoinedGroup: Cut.GROUP,
     m.SchoolLeftGroup: Cut.GROUP,
+    integration.StaffMatched: Cut.TRUST,
+    integration.WebhookRested: Cut.TRUST,
     m.LeaderAppointed: Cut.SCHOOL,
     m.LeaderLeft: Cut.SCHOOL,
     m.PeopleMerged: Cut.PERSON,
@@ -93,8 +97,8 @@ NOT_TOLD: Final[frozenset[type[Event]]] = frozenset(
         m.PersonProfile, m.PersonProfileErased, mis.StaffProfile, mis.StaffProfileErased,
         # Trusts have said them themselves, or know them from their credentials.
         mis.StaffReported, mis.StaffLeft, mis.AbsenceReported, mis.SchoolReported,
-        integration.StaffMatched, integration.TrustConnected,
-        integration.TrustCredentialsRotated, integration.TrustRevoked,
+        integration.TrustConnected, integration.TrustCredentialsRotated, integration.TrustRevoked,
+        integration.WebhookRegistered, integration.WebhookRemoved, integration.WebhookWoken,
     }
 )  # fmt: skip
 
@@ -132,6 +136,8 @@ def slices(event: Received[Event]) -> Iterator[Slice]:
     match TOLD[type(event.data)]:
         case Cut.GROUP:
             yield _slice(event, data, Audience.GROUP, data["group_id"])
+        case Cut.TRUST:
+            yield _slice(event, data, Audience.GROUP, data["trust_id"])
         case Cut.PERSON:
             yield _slice(event, data, Audience.PERSON, data["person_id"], formerly=True)
         case Cut.SCHOOL_OR_PERSON if data["school_id"] is None:

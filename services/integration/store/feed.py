@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import asyncpg
@@ -37,6 +38,66 @@ async def after(
         types,
     )
     return [Told(**{**dict(row), "data": json.loads(row["data"])}) for row in rows]
+
+
+async def at(
+    connection: asyncpg.Connection, places: Sequence[tuple[UUID, int]]
+) -> dict[tuple[UUID, int], Told]:
+    """What stands at (trust, position) of several feeds."""
+    rows = await connection.fetch(
+        """
+        SELECT f.trust_id, f.position, t.id, t.type, t.source, t.subject, t.sequence, t.time,
+               t.stream, t.data, t.traceparent
+          FROM unnest($1::uuid[], $2::bigint[]) AS p (trust_id, position)
+          JOIN feed AS f USING (trust_id, position)
+          JOIN told AS t ON t.position = f.told
+        """,
+        [trust_id for trust_id, _ in places],
+        [position for _, position in places],
+    )
+    found: dict[tuple[UUID, int], Told] = {}
+    for row in rows:
+        known = dict(row) | {"data": json.loads(row["data"])}
+        trust_id = known.pop("trust_id")
+        found[trust_id, row["position"]] = Told(**known)
+    return found
+
+
+async def place_of(
+    connection: asyncpg.Connection, trust_id: UUID, event_id: UUID
+) -> tuple[int, str] | None:
+    """The position and the stream of what was told under this id; None: nothing was."""
+    row = await connection.fetchrow(
+        """
+        SELECT f.position, t.stream
+          FROM told AS t
+          JOIN feed AS f ON f.told = t.position
+         WHERE t.id = $2
+           AND f.trust_id = $1
+         ORDER BY f.position
+         LIMIT 1
+        """,
+        trust_id,
+        event_id,
+    )
+    return None if row is None else (row["position"], row["stream"])
+
+
+async def position_before(connection: asyncpg.Connection, trust_id: UUID, moment: datetime) -> int:
+    """Behind it is all that was recorded at that moment or later, and perhaps more: what became a
+    trust's later stands later."""
+    first: int | None = await connection.fetchval(
+        """
+        SELECT min(f.position)
+          FROM feed AS f
+          JOIN told AS t ON t.position = f.told
+         WHERE f.trust_id = $1
+           AND t.time >= $2
+        """,
+        trust_id,
+        moment,
+    )
+    return await end(connection, trust_id) if first is None else first - 1
 
 
 async def end(connection: asyncpg.Connection, trust_id: UUID) -> int:

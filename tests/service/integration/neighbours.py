@@ -216,6 +216,9 @@ def every_type(log: Log) -> None:
                 ("Elm", BEFORE, (), ()),
             ):  # fmt: skip
                 log.add(sample(kind, school_id=named(name)), on, *whose, till_known=more)
+        elif TOLD[kind] is Cut.TRUST:
+            for name in TRUSTS:
+                log.add(sample(kind, trust_id=named(name)), BEFORE, name)
         else:
             assert kind is m.GroupRenamed
             for name, whose in (("Solent", ("Solent",)), ("Friends", ())):

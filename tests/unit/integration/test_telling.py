@@ -56,10 +56,11 @@ def test_a_slice_is_of_one_audience_and_keeps_what_the_event_is(event: type[Even
     own = Audience.SCHOOL if "school_id" in event.model_fields else None
     expected = {
         Cut.GROUP: Audience.GROUP, Cut.PERSON: Audience.PERSON, Cut.DAY: Audience.DAY,
-        Cut.REGISTER: Audience.SCHOOL,
+        Cut.REGISTER: Audience.SCHOOL, Cut.TRUST: Audience.GROUP,
     }.get(TOLD[event], own)  # fmt: skip
     assert found.audience is expected
-    assert found.audience_id == named(f"{found.audience}_id")
+    named_by = "trust" if TOLD[event] is Cut.TRUST else found.audience
+    assert found.audience_id == named(f"{named_by}_id")
     assert (found.type, found.subject) == (event.type, sample(event).key)
     assert (found.sequence, found.time) == ("000000000003", NOW)
     assert found.stream == f"{event.topic.service}/{found.subject}"

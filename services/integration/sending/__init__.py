@@ -1,0 +1,1 @@
+"""What is sent to trusts, beside the consumer."""
