@@ -7,7 +7,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from deploy.cli import webhooks
+from deploy.cli import trust_kafka, webhooks
 from deploy.cli.integration import AsJson, Token, Trust, ask
 from deploy.cli.terminal import out, print_json, print_line, say
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 )
 
 app.add_typer(webhooks.app)
+app.add_typer(trust_kafka.app, name="kafka")
 
 
 @app.command()
@@ -82,7 +83,10 @@ def revoke(trust: Trust, token: Token = None) -> None:
       aspire trust revoke 0b7…
     """
     found = ask("POST", _path(trust, "/revocation"), token)
-    say(f"Nothing is accepted from {found['name']} any more. `aspire trust connect` begins anew.")
+    say(
+        f"Nothing is accepted from {found['name']} any more, on Kafka neither (`aspire trust kafka "
+        "revoke` ends its users there). `aspire trust connect` begins anew."
+    )
 
 
 def _path(trust: UUID, act: str) -> str:

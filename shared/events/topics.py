@@ -48,6 +48,13 @@ TOPICS = {
 }
 
 
+FROM_TRUSTS = "mis.in."
+"""With a trust's id behind it, the topic that the trust's own systems write, for integration."""
+
+FROM_TRUSTS_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS)}
+"""What was taken is on our own topics; the rest waits for a week."""
+
+
 def topics_of(service: str) -> list[Topic]:
     """The topics that `service` writes."""
     return [topic for topic in TOPICS.values() if topic.service == service]

@@ -1,12 +1,14 @@
-"""What each service may do on Kafka: write its own topics only, and read all of them.
+"""What each service, and each trust, may do on Kafka: write its own topics only; services read all.
 
 So nobody who holds one service's password can send another service's next event.
 """
 
 from dataclasses import dataclass
 from typing import Literal
+from uuid import UUID
 
 from shared.events import TOPICS, topics_of
+from shared.events.topics import FROM_TRUSTS
 from shared.messaging import meters
 from shared.messaging.producers import fencing_id
 
@@ -24,11 +26,28 @@ class Grant:
     kind: Kind
     name: str
     operation: Operation
+    begins: bool = False
+    """With everything of the kind whose name begins so."""
 
 
 def user(service: str, prefix: str) -> str:
     """The name of a service's user on Kafka, its own in each of the platforms that share one."""
     return f"{prefix}{service}"
+
+
+def families(service: str) -> list[str]:
+    """How the names of those topics begin that others write for a service."""
+    return [FROM_TRUSTS] if service == "integration" else []
+
+
+def trust_user(trust_id: UUID, number: int, prefix: str) -> str:
+    """The name of one of the two users that a trust may have, so that one can follow the other."""
+    return f"{prefix}trust.{trust_id}" + (f".{number}" if number > 1 else "")
+
+
+def trust_grants(trust_id: UUID, prefix: str) -> frozenset[Grant]:
+    """All that a trust's users may do: write the trust's own topic."""
+    return frozenset({Grant("TOPIC", f"{prefix}{FROM_TRUSTS}{trust_id}", "WRITE")})
 
 
 def grants(service: str, prefix: str) -> frozenset[Grant]:
@@ -38,6 +57,7 @@ def grants(service: str, prefix: str) -> frozenset[Grant]:
     return frozenset(
         {Grant("GROUP", prefix + meters.group(service), "READ")}
         | {Grant("TOPIC", prefix + name, "READ") for name in TOPICS}
+        | {Grant("TOPIC", prefix + family, "READ", begins=True) for family in families(service)}
         | {Grant("TOPIC", prefix + topic.name, "WRITE") for topic in own}
         | ({Grant("TRANSACTIONAL_ID", fencing_id(service, prefix), "WRITE")} if fences else set())
     )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 from aiokafka import TopicPartition
@@ -48,14 +48,27 @@ async def create_topics(settings: Settings, topics: Iterable[Topic] = TOPICS.val
     Raises:
         KafkaError: the broker refuses one.
     """
+    wanted = {topic.name: (settings.partitions, topic.config) for topic in topics}
+    return await create(settings, wanted)
+
+
+async def create(
+    settings: Settings, topics: Mapping[str, tuple[int, Mapping[str, str]]]
+) -> list[str]:
+    """Creates topics that are not there, each with so many partitions and Kafka's settings; answers
+    their names.
+
+    Raises:
+        KafkaError: the broker refuses one.
+    """
     wanted = [
         NewTopic(
-            name=settings.topic_prefix + topic.name,
-            num_partitions=settings.partitions,
+            name=settings.topic_prefix + name,
+            num_partitions=partitions,
             replication_factor=settings.replication_factor,
-            topic_configs=topic.config,
+            topic_configs=dict(config),
         )
-        for topic in topics
+        for name, (partitions, config) in topics.items()
     ]
     admin = AIOKafkaAdminClient(**security.options(settings))
     await admin.start()

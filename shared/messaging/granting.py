@@ -5,12 +5,12 @@ aiokafka has no calls for this; librdkafka's client has.
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import (
     AclBinding,
     AclBindingFilter,
@@ -22,6 +22,7 @@ from confluent_kafka.admin import (
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialAlteration,
+    UserScramCredentialDeletion,
     UserScramCredentialUpsertion,
 )
 
@@ -29,6 +30,7 @@ from shared.messaging import access, cluster
 from shared.messaging.access import Grant
 from shared.settings import Settings
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 ITERATIONS = 4096
@@ -84,14 +86,50 @@ async def provide(
         for name, trouble in zip(passwords, answers, strict=True)
         if trouble is not None
     }
+    return await _as_admin(settings, lambda admin: _provide(admin, unknown, wanted))
+
+
+async def users(settings: Settings, names: Sequence[str]) -> set[str]:
+    """Those of the users that there are. Raises NotGranted."""
+
+    def known(admin: AdminClient) -> set[str]:
+        asked = admin.describe_user_scram_credentials(list(names), **_SOON)
+        assert isinstance(asked, dict)  # where users are named
+        return {name for name, answer in asked.items() if _is_there(answer)}
+
+    return await _as_admin(settings, known)
+
+
+async def remove(settings: Settings, names: Sequence[str]) -> None:
+    """Takes users' leave, which ends what they are doing, and then the users. Raises NotGranted."""
+
+    def take(admin: AdminClient) -> None:
+        _await(*admin.delete_acls([_anything(name) for name in names], **_SOON).values())
+        gone = [UserScramCredentialDeletion(name, ScramMechanism.SCRAM_SHA_512) for name in names]
+        _await(*admin.alter_user_scram_credentials([*gone], **_SOON).values())
+
+    await _as_admin(settings, take)
+
+
+async def _as_admin(settings: Settings, act: Callable[[AdminClient], T]) -> T:
     try:
-        return await asyncio.to_thread(_provide, settings, unknown, wanted)
+        return await asyncio.to_thread(lambda: act(AdminClient(_options(settings), logger=log)))
     except KafkaException as error:
         who, why = settings.kafka_sasl_username or "ANONYMOUS", error.args[0].name().lstrip("_")
         raise NotGranted(
             f"Kafka at {settings.kafka} makes no users and gives no leave for “{who}” ({why}): "
             "come in as one of its super users, or as one who may alter the cluster."
         ) from error
+
+
+def _is_there(answer: Future[Any]) -> bool:
+    try:
+        answer.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.RESOURCE_NOT_FOUND:
+            return False
+        raise
+    return True
 
 
 def as_user(settings: Settings, name: str, password: str) -> Settings:
@@ -106,9 +144,8 @@ def as_user(settings: Settings, name: str, password: str) -> Settings:
 
 
 def _provide(
-    settings: Settings, passwords: Mapping[str, str], wanted: Mapping[str, frozenset[Grant]]
+    admin: AdminClient, passwords: Mapping[str, str], wanted: Mapping[str, frozenset[Grant]]
 ) -> Granted:
-    admin = AdminClient(_options(settings), logger=log)
     info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
     users: list[UserScramCredentialAlteration] = [
         UserScramCredentialUpsertion(name, info, password.encode())
@@ -137,7 +174,7 @@ def _binding(name: str, grant: Grant) -> AclBinding:
     return AclBinding(
         ResourceType[grant.kind],
         grant.name,
-        ResourcePatternType.LITERAL,
+        ResourcePatternType.PREFIXED if grant.begins else ResourcePatternType.LITERAL,
         f"User:{name}",
         "*",
         AclOperation[grant.operation],

@@ -1,27 +1,35 @@
 """Kafka with users: each service writes its own topics only, whoever holds its password."""
 
 import asyncio
+import os
+import re
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import (
     GroupAuthorizationFailedError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
 
+from deploy.cli.trouble import CannotDo
+from deploy.cli.trust_kafka import connect_user, revoke_users, rotate_user
 from deploy.embedded.guarded import settings_of
 from deploy.embedded.home import Ports
 from deploy.embedded.instance import SERVICES
 from deploy.embedded.kafka import Kafka
 from deploy.embedded.supervisor import Supervisor
+from services.integration.api.reading import read_record
+from services.integration.domain.reports import LeavingReport
 from shared.events import TOPICS, topics_of
-from shared.events.topics import MEMBERSHIP
+from shared.events.topics import FROM_TRUSTS, MEMBERSHIP
 from shared.messaging import access, cluster, granting, security, topics
 from shared.messaging.granting import Granted, NotGranted, as_user
 from shared.messaging.producers import fencing_id
@@ -30,6 +38,7 @@ from tests.conftest import eventually
 from tests.infra import in_memory
 
 PREFIX = "shared."
+GUIDE = Path(__file__).parents[2] / "docs/integration/README.md"
 BEFORE = "before"
 """A topic in the folder from the time when everybody was let in."""
 
@@ -86,18 +95,19 @@ def of(service: str, admin: Settings, kafka: Kafka) -> Settings:
     return as_user(admin, access.user(service, PREFIX), kafka.passwords[service])
 
 
-async def may_write(settings: Settings) -> set[str]:
-    """The topics that took a record of this user's, each by itself."""
+async def may_write(settings: Settings, *names: str) -> set[str]:
+    """Of these topics, else of all the platform's, those that took a record of this user's."""
+    wanted = names or tuple(TOPICS)
     async with AIOKafkaProducer(**security.options(settings), enable_idempotence=False) as producer:
         answers = await asyncio.gather(
-            *(producer.send_and_wait(PREFIX + name, b"{}", key=b"k") for name in TOPICS),
+            *(producer.send_and_wait(PREFIX + name, b"{}", key=b"k") for name in wanted),
             return_exceptions=True,
         )
     refused = [answer for answer in answers if isinstance(answer, BaseException)]
     assert all(isinstance(each, TopicAuthorizationFailedError) for each in refused), refused
     return {
         name
-        for name, answer in zip(TOPICS, answers, strict=True)
+        for name, answer in zip(wanted, answers, strict=True)
         if not isinstance(answer, BaseException)
     }
 
@@ -183,6 +193,90 @@ async def test_a_new_password_takes_the_place_of_the_old(admin: Settings, kafka:
 async def test_a_service_gives_nobody_leave(admin: Settings, kafka: Kafka) -> None:
     with pytest.raises(NotGranted, match=r"for “shared\.cpd” \(CLUSTER_AUTHORIZATION_FAILED\)"):
         await granting.provide_services(of("cpd", admin, kafka), {}, SERVICES)
+
+
+async def test_a_trust_writes_its_own_topic_and_nothing_else(admin: Settings, kafka: Kafka) -> None:
+    trust, other = uuid4(), uuid4()
+    mine, others = f"{FROM_TRUSTS}{trust}", f"{FROM_TRUSTS}{other}"
+    settings = as_user(admin, *await connect_user(admin, trust))
+    await connect_user(admin, other)
+    assert await may_write(settings, *TOPICS, mine, others) == {mine}
+    with pytest.raises(TopicAuthorizationFailedError):
+        await first_record(settings, mine)
+    assert await first_record(of("integration", admin, kafka), mine) == b"{}"
+    assert await sees(of("integration", admin, kafka)) > {mine, others}
+    assert await sees(of("cpd", admin, kafka)) == set(TOPICS)
+    assert await sees(settings) == {mine}
+
+
+async def sees(settings: Settings) -> set[str]:
+    """The topics that the user may know of."""
+    async with AIOKafkaConsumer(**security.options(settings)) as consumer:
+        return {name.removeprefix(PREFIX) for name in await consumer.topics()}
+
+
+async def first_record(settings: Settings, name: str) -> bytes:
+    partition = TopicPartition(PREFIX + name, 0)
+    async with AIOKafkaConsumer(**security.options(settings)) as consumer:
+        consumer.assign([partition])
+        consumer.seek(partition, 0)
+        record = await asyncio.wait_for(consumer.getone(), 10)
+    return bytes(record.value)
+
+
+async def _is_refused(producer: AIOKafkaProducer, topic: str) -> bool:
+    try:
+        await producer.send_and_wait(PREFIX + topic, b"{}")
+    except TopicAuthorizationFailedError:
+        return True
+    return False
+
+
+async def test_a_trusts_new_user_writes_beside_the_old_until_that_is_revoked(
+    admin: Settings,
+) -> None:
+    trust = uuid4()
+    topic = f"{FROM_TRUSTS}{trust}"
+    old, password = await connect_user(admin, trust)
+    with pytest.raises(CannotDo, match="may write already"):
+        await connect_user(admin, trust)
+    first = as_user(admin, old, password)
+    second = as_user(admin, *await rotate_user(admin, trust))
+    with pytest.raises(CannotDo, match="revoke the older one first"):
+        await rotate_user(admin, trust)
+    async with AIOKafkaProducer(**security.options(first)) as producer:
+        await producer.send_and_wait(PREFIX + topic, b"{}")
+        assert await may_write(second, topic) == {topic}
+        assert await revoke_users(admin, trust, old) == [old]
+        await eventually(lambda: _is_refused(producer, topic))  # though it is in already
+    assert await cluster.answers(first) is not None
+    assert await may_write(second, topic) == {topic}
+    assert await revoke_users(admin, trust) == [f"{old}.2"]
+    with pytest.raises(CannotDo, match="no such user"):
+        await revoke_users(admin, trust)
+    again = as_user(admin, *await connect_user(admin, trust))
+    assert await may_write(again, topic) == {topic}
+
+
+async def test_what_the_trusts_developer_reads_works_as_written(admin: Settings) -> None:
+    trust, admin = uuid4(), admin.model_copy(update={"topic_prefix": ""})
+    user, password = await connect_user(admin, trust)
+    [example] = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    environment = os.environ | {
+        "KAFKA": admin.kafka,
+        "KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "KAFKA_USER": user,
+        "KAFKA_PASSWORD": password,
+        "TRUST": str(trust),
+    }
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", example, env=environment)
+    assert await process.wait() == 0
+    async with AIOKafkaConsumer(**security.options(admin)) as consumer:
+        consumer.assign([TopicPartition(f"{FROM_TRUSTS}{trust}", 0)])
+        await consumer.seek_to_beginning()
+        record = await asyncio.wait_for(consumer.getone(), 10)
+    sent = read_record(dict(record.headers), record.value)
+    assert isinstance(sent.report, LeavingReport), sent
 
 
 async def test_data_from_before_there_were_users_are_kept(admin: Settings) -> None:

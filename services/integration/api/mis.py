@@ -1,9 +1,10 @@
 """What a trust's own systems may ask and tell, by the trust's credentials."""
 
 from collections.abc import Sequence
-from typing import Final
+from datetime import datetime
+from typing import Annotated, Final
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from services.integration.api.intake import Answer, take
@@ -12,7 +13,9 @@ from services.integration.api.sealing import Sealing
 from services.integration.api.signing_in import Trust, trust_of
 from services.integration.api.trusts import ConnectionOut, shown
 from services.integration.domain.reports import REPORTS
+from services.integration.store import refused
 from services.integration.store import trusts as store
+from services.integration.store.refused import RefusedRecord
 from shared.web import Actor, CommandRoute, Now, Read, Today, Tx
 from shared.web.problems import FaultyField
 
@@ -64,6 +67,32 @@ class EventOut(BaseModel):
                 errors=[FaultyField(**vars(each)) for each in why.errors] or None,
             ),
         )  # fmt: skip
+
+
+class RefusedRecordOut(BaseModel):
+    """A record on the trust's own topic that was not taken, and why."""
+
+    offset: int
+    refused_at: datetime
+    source: str | None
+    id: str | None
+    refusal: RefusalOut
+
+    @classmethod
+    def of(cls, record: RefusedRecord) -> "RefusedRecordOut":
+        return cls(
+            offset=record.offset,
+            refused_at=record.refused_at,
+            source=record.source,
+            id=record.event_id,
+            refusal=RefusalOut.model_validate(dict(record.refusal)),
+        )
+
+
+class RefusedRecordsOut(BaseModel):
+    """The newest first; of a trust the newest 1,000 are kept."""
+
+    refusals: list[RefusedRecordOut]
 
 
 class EventsOut(BaseModel):
@@ -124,6 +153,14 @@ async def take_events(
 @router.get("/connection", summary="Look at the own connection and the own schools")
 async def look(trust_id: Trust, reading: Read, now: Now, today: Today) -> ConnectionOut:
     return await shown(reading, await store.connection_of(reading, trust_id), now, today)
+
+
+@router.get("/refusals", summary="Look at what was not taken from the own topic on Kafka")
+async def refusals(
+    trust_id: Trust, reading: Read, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> RefusedRecordsOut:
+    found = await refused.newest(reading, trust_id, limit)
+    return RefusedRecordsOut(refusals=[RefusedRecordOut.of(each) for each in found])
 
 
 router.include_router(telling)

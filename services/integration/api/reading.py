@@ -1,4 +1,5 @@
-"""CloudEvents as a request brings them, in binary, structured or batched mode, read by the SDK.
+"""CloudEvents as a request or a record brings them, read by the SDK: in binary and structured mode,
+a request's also batched.
 
 https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md
 """
@@ -10,6 +11,8 @@ from typing import Any, Final
 
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_binary
+from cloudevents.core.bindings.kafka import KafkaMessage
+from cloudevents.core.bindings.kafka import from_binary as from_record
 from cloudevents.core.exceptions import BaseCloudEventException, CloudEventValidationError
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
@@ -75,6 +78,32 @@ def read(headers: Mapping[str, str], body: bytes) -> list[Sent] | Sent:
         return _sent(from_binary(message, JSONFormat(), _strict))
     except UNREADABLE as error:
         return Sent(given.get("ce-source"), given.get("ce-id"), _in_words(error))
+
+
+def read_record(headers: Mapping[str, bytes], value: bytes | None) -> Sent:
+    """The one event of a record on Kafka, in binary or structured mode.
+
+    https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md
+    """
+    named = {name.lower(): each or b"" for name, each in headers.items()}
+    media_type = named.get("content-type", b"").partition(b";")[0].strip().lower()
+    if media_type == STRUCTURED.encode():
+        return _structured(value or b"")
+    given = {name: each for name, each in named.items() if name.startswith("ce_")}
+    if not given or media_type != b"application/json":
+        return Sent(None, None, ModeUnknown(
+            f"Write CloudEvents with the header “content-type: {STRUCTURED}”, or the data with "
+            "“content-type: application/json” and the attributes in headers “ce_id” and so on."
+        ))  # fmt: skip
+    message = KafkaMessage(given | {"content-type": b"application/json"}, None, value or b"")
+    try:
+        return _sent(from_record(message, JSONFormat(), _strict))
+    except UNREADABLE as error:
+        source, event_id = (
+            _text(given.get(name, b"").decode("utf-8", "replace"))
+            for name in ("ce_source", "ce_id")
+        )
+        return Sent(source, event_id, _in_words(error))
 
 
 def _batch(body: bytes) -> list[Any]:

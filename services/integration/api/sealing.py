@@ -8,7 +8,7 @@ from fastapi import Depends, Request
 
 from shared.problems import Refused
 from shared.sealing import Sealer
-from shared.settings import SettingMissing, SettingWrong
+from shared.settings import SettingMissing, Settings, SettingWrong
 from shared.web.context import context_of
 
 log = logging.getLogger(__name__)
@@ -21,19 +21,20 @@ class CannotSeal(Refused):
 
 async def _sealing(request: Request) -> Callable[[], Sealer]:
     settings = context_of(request).settings
+    return lambda: sealer(settings)
 
-    def sealer() -> Sealer:
-        try:
-            return Sealer(settings)
-        except (SettingMissing, SettingWrong) as error:
-            log.error("%s", error)
-            raise CannotSeal(
-                "The platform has no keys to seal it with. Nothing was changed; its operators "
-                "find the reason in the log.",
-                headers={"Retry-After": "300"},
-            ) from error
 
-    return sealer
+def sealer(settings: Settings) -> Sealer:
+    """Raises CannotSeal."""
+    try:
+        return Sealer(settings)
+    except (SettingMissing, SettingWrong) as error:
+        log.error("%s", error)
+        raise CannotSeal(
+            "The platform has no keys to seal it with. Nothing was changed; its operators "
+            "find the reason in the log.",
+            headers={"Retry-After": "300"},
+        ) from error
 
 
 Sealing = Annotated[Callable[[], Sealer], Depends(_sealing)]
