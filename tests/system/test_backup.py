@@ -29,6 +29,9 @@ pytestmark = pytest.mark.bad_day
 ORDER = ("reporting", "integration", "cpd", "scheduling", "membership")
 """Whoever reads before whom it reads: no inbox knows what a journal of the backup lacks."""
 
+RESTING = ("membership", "scheduling")
+"""Whose consumers rest meanwhile, for integration, which reads them, is read by them."""
+
 PUBLISHING = ("membership", "scheduling", "cpd", "integration")
 
 NAMED = ("Ada Uniquename", "Bea Uniquename")
@@ -141,8 +144,8 @@ async def term(
 ) -> Term:
     dsns = {name: await database(name) for name in SERVICES}
     backups = {name: tmp_path / f"{name}.dump" for name in ORDER}
-    others = {name: dsn for name, dsn in dsns.items() if name != "membership"}
-    own = {"membership": dsns["membership"]}
+    others = {name: dsn for name, dsn in dsns.items() if name not in RESTING}
+    own = {name: dsns[name] for name in RESTING}
     prefix = settings.topic_prefix
     async with site.running(others, prefix) as rest:
         async with site.running(own, prefix) as office:
@@ -150,8 +153,8 @@ async def term(
             ada, bea = [await person(office["membership"], name) for name in NAMED]
             await person(office["membership"], "Cyd Stays")
             await erase(office["membership"], ada)
-            solent = await network(office["membership"], rest["scheduling"], "Solent")
-            await rest["scheduling"].day(solent)
+            solent = await network(office["membership"], office["scheduling"], "Solent")
+            await office["scheduling"].day(solent)
             connection = await connected_trust(worlds)
             await taken(worlds)
 
@@ -165,8 +168,8 @@ async def term(
         async with site.running(own, prefix) as office:
             worlds = office | rest
             await erase(office["membership"], bea)
-            tamar = await network(office["membership"], rest["scheduling"], "Tamar")
-            await rest["scheduling"].day(tamar, title="After the backup")
+            tamar = await network(office["membership"], office["scheduling"], "Tamar")
+            await office["scheduling"].day(tamar, title="After the backup")
             await taken(worlds)
             return Term(dsns, backups, await ids(worlds), await report(rest["reporting"]), ada, bea)
 
