@@ -19,6 +19,8 @@ from benchmarks.measure import COUNTING, Bench, Row
 from benchmarks.relaying import relaying
 from benchmarks.remembering import remembering
 from benchmarks.report import table, write
+from benchmarks.rostering import rostering
+from benchmarks.sending import sending
 from benchmarks.serving import serving
 from benchmarks.tracing import tracing
 from shared.service import spare_the_collector
@@ -34,6 +36,8 @@ GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "growth": growing,
     "memory": remembering,
     "tracing": tracing,
+    "webhooks": sending,
+    "roster": rostering,
 }
 
 

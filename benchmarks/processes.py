@@ -25,7 +25,7 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    bench: Bench, settings: Settings, name: str, pool: asyncpg.Pool
+    bench: Bench, settings: Settings, name: str, pool: asyncpg.Pool, **environment: str
 ) -> AsyncIterator[Running]:
     """The process, once it is ready; it is ended afterwards."""
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -38,6 +38,7 @@ async def running(
             "ASPIRE_TOPIC_PREFIX": settings.topic_prefix,
             "ASPIRE_HTTP_PORT": str(port),
             f"ASPIRE_{name.upper()}_DATABASE_URL": await bench.dsn_of(pool),
+            **environment,
         },
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,

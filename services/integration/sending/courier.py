@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -38,6 +39,7 @@ LEASE: Final = timedelta(seconds=2 * SECONDS)
 """After which another process sends what this one has not answered for."""
 LOOK_SECONDS: Final = 1.0
 """How often is looked for what is due, where nothing says so."""
+GATHER_SECONDS: Final = 0.02
 TIDIED_EVERY: Final = timedelta(hours=1)
 ACTOR: Final = "integration"
 TYPE: Final = "application/cloudevents+json; charset=UTF-8"
@@ -67,6 +69,8 @@ class Courier:
         self._sending: set[asyncio.Task[None]] = set()
         self._sealer: Sealer | None = None
         self._tidied_at: datetime | None = None
+        self._looks = True
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         post = Post(inside=self._settings.webhooks_inside, most_connections=IN_ALL)
@@ -74,8 +78,11 @@ class Courier:
             try:
                 while True:
                     change = self._changes.next
-                    if not await self._turn(post):
+                    more = await self._turn(post)
+                    if not more:
                         await self._wait(change)
+                    late = time.monotonic() - self._looked_at >= LOOK_SECONDS
+                    self._looks = more or late or change.is_set()
             finally:
                 for task in self._sending:
                     task.cancel()
@@ -87,7 +94,7 @@ class Courier:
         try:
             async with acquire(self._pool) as connection, connection.transaction():
                 await self._record(connection, told)
-                went = await deliveries.fill(connection, WINDOW, now)
+                went = await self._fill(connection, now) if self._looks else 0
                 room = IN_ALL - len(self._sending)
                 due = await deliveries.claim(connection, now, now + LEASE, AT_ONCE, room)
                 parcels = await pack(connection, due, now)
@@ -102,6 +109,10 @@ class Courier:
             task.add_done_callback(self._sending.discard)
         return went > 0 and len(due) < room
 
+    async def _fill(self, connection: asyncpg.Connection, now: datetime) -> int:
+        self._looked_at = time.monotonic()
+        return await deliveries.fill(connection, WINDOW, now)
+
     async def _tidy(self, connection: asyncpg.Connection, now: datetime) -> None:
         """Old rows of the log go, now and then."""
         if self._tidied_at is None or now - self._tidied_at > TIDIED_EVERY:
@@ -109,7 +120,10 @@ class Courier:
             self._tidied_at = now
 
     async def _wait(self, change: asyncio.Event) -> None:
-        """Until something was answered, something has come, or it is time to look."""
+        """Until something was answered, something has come, or it is time to look. What is answered
+        within moments is written down together."""
+        if self._sending:
+            await asyncio.sleep(GATHER_SECONDS)
         if self._outcomes:
             return
         waiting = asyncio.create_task(change.wait())

@@ -35,19 +35,17 @@ async def pack(connection: asyncpg.Connection, due: Sequence[Due], now: datetime
     there = [each for each in due if each.webhook_id in of]
     places = {(of[each.webhook_id].trust_id, each.position) for each in there if not each.is_ping}
     told = await feed.at(connection, sorted(places))
-    called = {
-        trust_id: await feed.external_ids(
-            connection, trust_id, [each for (whose, _), each in told.items() if whose == trust_id]
-        )
-        for trust_id in {trust_id for trust_id, _ in told}
-    }
+    of_trusts: dict[UUID, list[Told]] = {}
+    for (trust_id, _), event in told.items():
+        of_trusts.setdefault(trust_id, []).append(event)
+    called = await feed.external_ids_of(connection, of_trusts)
     parcels: list[Parcel] = []
     for each in there:
         webhook = of[each.webhook_id]
         if each.is_ping:
             parcels.append(_ping(each, webhook, now))
-        elif (event := told.get((webhook.trust_id, each.position))) is not None:
-            parcels.append(_parcel(each, webhook, event, called[webhook.trust_id]))
+        elif (found := told.get((webhook.trust_id, each.position))) is not None:
+            parcels.append(_parcel(each, webhook, found, called[webhook.trust_id]))
     return parcels
 
 

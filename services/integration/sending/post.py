@@ -4,7 +4,7 @@ import asyncio
 import socket
 import ssl
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
@@ -12,8 +12,8 @@ from email.utils import parsedate_to_datetime
 from functools import partial
 from typing import Any, Final
 
-import httpcore
-import httpx
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
 
 from services.integration.domain.webhooks import Answer, is_public
 
@@ -27,9 +27,11 @@ MOST_KEPT: Final = 1000
 """Characters of it."""
 LOOKED_UP_AT_ONCE: Final = 64
 """Names: one whose server is silent holds up no other."""
+IDLE_SECONDS: Final = 30.0
+"""For which a connection is kept for the next delivery."""
 
 
-class NotPublic(httpcore.ConnectError):
+class NotPublic(OSError):  # noqa: N818 - reads as a claim
     """A name means an address inside a network."""
 
 
@@ -41,18 +43,26 @@ class Post:
     """
 
     def __init__(self, *, inside: bool, most_connections: int) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(),
-            max_connections=most_connections,
-            max_keepalive_connections=most_connections,
-            keepalive_expiry=30,
-            network_backend=None if inside else _Public(),
-        )
+        self._inside = inside
+        self._most_connections = most_connections
+        self._session: aiohttp.ClientSession | None = None
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator["Post"]:
         """Its connections end after it."""
-        async with self._pool:
+        connector = aiohttp.TCPConnector(
+            limit=self._most_connections,
+            resolver=_Resolver(),
+            use_dns_cache=False,
+            keepalive_timeout=IDLE_SECONDS,
+            socket_factory=None if self._inside else _public_socket,
+        )
+        async with aiohttp.ClientSession(
+            connector=connector,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECTING_SECONDS),
+        ) as self._session:
             yield self
 
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
@@ -63,12 +73,12 @@ class Post:
         try:
             async with asyncio.timeout(SECONDS):
                 await self._send(url, headers, body, answer)
+        except aiohttp.ConnectionTimeoutError:
+            trouble = f"no connection within {CONNECTING_SECONDS:g} seconds"
         except TimeoutError:
             trouble = f"no answer within {SECONDS:g} seconds"
-        except httpcore.TimeoutException:
-            trouble = f"no connection within {CONNECTING_SECONDS:g} seconds"
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.UnsupportedProtocol) as bad:
-            trouble = _in_words(bad)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            trouble = _in_words(error)
         if "status" in answer:  # whatever became of the rest
             trouble = None
         took = timedelta(seconds=time.monotonic() - began)
@@ -77,77 +87,75 @@ class Post:
     async def _send(
         self, url: str, headers: Mapping[str, str], body: bytes, answer: dict[str, Any]
     ) -> None:
-        host = httpx.URL(url).netloc.decode()
-        asked = [*headers.items(), ("host", host), ("content-length", str(len(body)))]
-        limits = {"timeout": {"connect": CONNECTING_SECONDS}}
-        async with self._pool.stream(
-            "POST", url, headers=asked, content=body, extensions=limits
+        assert self._session is not None
+        async with self._session.post(
+            url, data=body, headers=headers, allow_redirects=False
         ) as response:
             answer["status"] = response.status
-            answer["retry_after"] = _retry_after(response.headers)
+            answer["retry_after"] = _retry_after(response.headers.get("retry-after", ""))
             answer["body"] = ""
             read = b""
-            async for part in response.aiter_stream():
-                read += part[: MOST_READ - len(read)]
+            while len(read) < MOST_READ:
+                part = await response.content.read(MOST_READ - len(read))
+                read += part
                 answer["body"] = read.decode("utf-8", "replace").replace("\0", "")[:MOST_KEPT]
-                if len(read) >= MOST_READ:
-                    break
+                if not part:
+                    return
+            response.close()  # nobody reads the rest
 
 
-class _Public(httpcore.AsyncNetworkBackend):
-    """Connects to a name only where all its addresses are public ones."""
+class _Resolver(AbstractResolver):
+    """The system's, by threads of its own."""
 
     def __init__(self) -> None:
-        self._inner = httpcore.AnyIOBackend()
-        self._resolving = ThreadPoolExecutor(LOOKED_UP_AT_ONCE, "resolving")
+        self._threads = ThreadPoolExecutor(LOOKED_UP_AT_ONCE, "resolving")
 
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - as httpcore has it
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        failure: Exception | None = None
-        for address in await self._addresses(host, port):
-            try:
-                return await self._inner.connect_tcp(
-                    address, port, timeout, local_address, socket_options
-                )
-            except httpcore.ConnectError as error:
-                failure = error
-        raise failure or httpcore.ConnectError(f"{host} has no address")
-
-    async def _addresses(self, host: str, port: int) -> list[str]:
-        look_up = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        look_up = partial(socket.getaddrinfo, host, port, family, socket.SOCK_STREAM)
         try:
-            found = await asyncio.get_running_loop().run_in_executor(self._resolving, look_up)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} means no address") from error
-        addresses = list(dict.fromkeys(str(each[4][0]) for each in found))
-        if inside := [each for each in addresses if not is_public(each)]:
-            raise NotPublic(f"{host} means {inside[0]}, which is inside a network")
-        return addresses
+            found = await asyncio.get_running_loop().run_in_executor(self._threads, look_up)
+        except UnicodeError as error:
+            raise OSError(f"{host} is no name") from error
+        if not found:
+            raise OSError(f"{host} means no address")
+        return [
+            ResolveResult(
+                hostname=host, host=str(address[0]), port=port, family=family, proto=proto,
+                flags=socket.AI_NUMERICHOST,
+            )
+            for family, _, proto, _, address in found
+        ]  # fmt: skip
 
-    async def connect_unix_socket(self, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:
-        raise NotPublic("a socket of this machine")
+    async def close(self) -> None:
+        self._threads.shutdown(wait=False)
 
-    async def sleep(self, seconds: float) -> None:
-        await self._inner.sleep(seconds)
+
+def _public_socket(address: tuple[Any, Any, int, str, tuple[Any, ...]]) -> socket.socket:
+    """For a connection to a public address. Raises NotPublic for another one."""
+    family, kind, protocol, _, (host, *_rest) = address
+    if not is_public(str(host)):
+        raise NotPublic(f"it means {host}, which is inside a network")
+    return socket.socket(family, kind, protocol)
 
 
 def _in_words(error: BaseException) -> str:
     for each in _causes(error):
         match each:
-            case ssl.SSLCertVerificationError(verify_message=message):
-                return f"its certificate is not accepted: {message}"
+            case NotPublic():
+                return str(each)
+            case aiohttp.ClientConnectorCertificateError(certificate_error=refused):
+                why = getattr(refused, "verify_message", refused)
+                return f"its certificate is not accepted: {why}"
             case ssl.SSLError():
                 return "TLS fails: it does not speak it as we do"
+            case aiohttp.ClientConnectorDNSError():
+                return "its name means no address"
             case ConnectionRefusedError():
                 return "nothing listens there"
-    if isinstance(error, httpcore.ConnectError):
-        return str(error) or "no connection can be made"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"no connection can be made ({error.os_error})"
     return f"the connection broke off ({type(error).__name__})"
 
 
@@ -157,13 +165,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _retry_after(headers: Iterable[tuple[bytes, bytes]]) -> timedelta | None:
+def _retry_after(text: str) -> timedelta | None:
     """RFC 9110: seconds, or a date."""
-    for name, value in headers:
-        if name.lower() == b"retry-after":
-            text = value.decode("ascii", "replace").strip()
-            with suppress(ValueError, OverflowError):
-                if text.isdigit():
-                    return timedelta(seconds=int(text[:9]))
-                return parsedate_to_datetime(text).replace(tzinfo=UTC) - datetime.now(UTC)
+    with suppress(ValueError, OverflowError):
+        if text.strip().isdigit():
+            return timedelta(seconds=int(text.strip()[:9]))
+        return parsedate_to_datetime(text).replace(tzinfo=UTC) - datetime.now(UTC)
     return None

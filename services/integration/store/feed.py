@@ -1,7 +1,7 @@
 """A trust's feed: what has been told to it, in its order, and what it calls whom that is about."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -121,31 +121,47 @@ async def external_ids(
 ) -> ExternalIds:
     """Of all people and schools that occur in them. A record that a trust has linked to a person
     means that person by every id."""
-    data = [each.data for each in told]
+    return (await external_ids_of(connection, {trust_id: told}))[trust_id]
+
+
+async def external_ids_of(
+    connection: asyncpg.Connection, told: Mapping[UUID, Sequence[Told]]
+) -> dict[UUID, ExternalIds]:
+    """The same for several trusts at once."""
     people = await connection.fetch(
         """
-        SELECT m.id::text, array_agg(DISTINCT l.external_id ORDER BY l.external_id) AS called
-          FROM unnest($2::uuid[]) AS m (id)
+        SELECT m.trust_id, m.id::text,
+               array_agg(DISTINCT l.external_id ORDER BY l.external_id) AS called
+          FROM unnest($1::uuid[], $2::uuid[]) AS m (trust_id, id)
          CROSS JOIN LATERAL ids_of_person(m.id) AS i (person_id)
-          JOIN link AS l ON l.person_id = i.person_id
-         WHERE l.trust_id = $1
-         GROUP BY m.id
+          JOIN link AS l ON l.person_id = i.person_id AND l.trust_id = m.trust_id
+         GROUP BY m.trust_id, m.id
         """,
-        trust_id,
-        sorted(set(mentioned(data, *PERSON_FIELDS))),
+        *_mentioned(told, *PERSON_FIELDS),
     )
     schools = await connection.fetch(
         """
-        SELECT school_id::text AS id, array_agg(external_id ORDER BY external_id) AS called
-          FROM reported_school
-         WHERE trust_id = $1
-           AND school_id = ANY ($2)
-         GROUP BY school_id
+        SELECT m.trust_id, m.id::text, array_agg(s.external_id ORDER BY s.external_id) AS called
+          FROM unnest($1::uuid[], $2::uuid[]) AS m (trust_id, id)
+          JOIN reported_school AS s ON s.trust_id = m.trust_id AND s.school_id = m.id
+         GROUP BY m.trust_id, m.id
         """,
-        trust_id,
-        sorted(set(mentioned(data, "school_id"))),
+        *_mentioned(told, "school_id"),
     )
-    return ExternalIds(
-        people={row["id"]: row["called"] for row in people},
-        schools={row["id"]: row["called"] for row in schools},
-    )
+    return {
+        trust_id: ExternalIds(
+            people={row["id"]: row["called"] for row in people if row["trust_id"] == trust_id},
+            schools={row["id"]: row["called"] for row in schools if row["trust_id"] == trust_id},
+        )
+        for trust_id in told
+    }
+
+
+def _mentioned(told: Mapping[UUID, Sequence[Told]], *fields: str) -> tuple[list[UUID], list[str]]:
+    """(Trusts, ids) that occur in these fields, each pair once."""
+    pairs = {
+        (trust_id, each)
+        for trust_id, of in told.items()
+        for each in mentioned([one.data for one in of], *fields)
+    }
+    return [trust_id for trust_id, _ in pairs], [each for _, each in pairs]

@@ -9,6 +9,7 @@ import asyncpg
 from services.integration.domain.matching import Link, MatchUnknown
 from services.integration.domain.staff import Staff
 from services.integration.store.reports import read_staff
+from shared.database import columns
 from shared.web import PageRequest
 
 
@@ -25,15 +26,20 @@ async def linked(
 
 
 async def add(connection: asyncpg.Connection, links: Iterable[Link]) -> None:
-    await connection.executemany(
+    """Candidates go as text: PostgreSQL takes apart an array of arrays whole."""
+    rows = [
+        (each.link_id, each.trust_id, each.external_id, each.person_id,
+         "{" + ",".join(map(str, each.candidates)) + "}")
+        for each in links
+    ]  # fmt: skip
+    await connection.execute(
         """
         INSERT INTO link (link_id, trust_id, external_id, person_id, candidates)
-        VALUES ($1, $2, $3, $4, $5)
+        SELECT l.link_id, l.trust_id, l.external_id, l.person_id, l.candidates::uuid[]
+          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::uuid[], $5::text[])
+               AS l (link_id, trust_id, external_id, person_id, candidates)
         """,
-        [
-            (each.link_id, each.trust_id, each.external_id, each.person_id, each.candidates)
-            for each in links
-        ],
+        *columns(rows, 5),
     )
 
 

@@ -195,17 +195,26 @@ async def test_a_name_that_means_an_address_inside_is_not_connected_to() -> None
     assert "is inside a network" in str(answer.trouble)
 
 
-async def test_a_name_is_looked_at_each_time_it_is_connected_to(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """One that has just meant a public address may mean another one now; and of two addresses, one
-    inside is enough."""
-    found = [["203.0.113.7", "10.0.0.1"], ["::ffff:127.0.0.1"], []]
+async def test_the_address_counts_that_is_connected_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not what the name meant before, and whatever the address is wrapped in."""
+    found = [["10.0.0.1"], ["::ffff:127.0.0.1"], ["169.254.169.254", "fe80::1"], []]
 
-    def look_up(*_: Any, **__: Any) -> list[Any]:
-        return [(0, 0, 0, "", (address, 443)) for address in found.pop(0)]
+    def look_up(host: str, port: int, *_: Any) -> list[Any]:
+        families = {True: socket.AF_INET6, False: socket.AF_INET}
+        return [
+            (families[":" in each], socket.SOCK_STREAM, 6, "", (each, port))
+            for each in found.pop(0)
+        ]
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
-    for expected in ("203.0.113.7, which is inside", "127.0.0.1, which is inside", "no address"):
+    for expected in ("10.0.0.1, which is inside", "127.0.0.1, which is inside", "169.254.169.254"):
         answer = await ask("https://mis.example/", inside=False)
         assert expected in str(answer.trouble)
+    answer = await ask("https://mis.example/", inside=False)
+    assert answer.trouble is not None
+
+
+async def test_a_number_that_means_an_address_inside_is_not_connected_to() -> None:
+    for host in ("2130706433", "127.1", "0x7f.0.0.1", "[::1]", "127.0.0.1"):
+        answer = await ask(f"http://{host}:9/", inside=False)
+        assert answer.trouble not in (None, "nothing listens there"), host
