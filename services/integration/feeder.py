@@ -5,6 +5,7 @@ batch, and looks by itself otherwise.
 """
 
 import logging
+from contextlib import suppress
 from typing import Final
 
 import asyncpg
@@ -15,6 +16,7 @@ from shared.clock import Clock
 from shared.messaging.connections import acquire
 from shared.messaging.failures import AWAY
 from shared.settings import Settings
+from shared.telemetry import untraced
 
 log = logging.getLogger(__name__)
 
@@ -27,28 +29,27 @@ MOST: Final = 1000
 
 async def feed(pool: asyncpg.Pool, settings: Settings, clock: Clock, changes: Changes) -> None:  # noqa: ARG001
     """Until it is cancelled. What it has appended it tells by `changes`."""
-    feeder = _Feeder(pool)
-    while True:
-        change = changes.next
-        if await feeder.feed():
-            changes.tell()
-        await wait(change, LOOK_SECONDS)
+    feeder = _Feeder(pool, changes)
+    with untraced():
+        while True:
+            change = changes.next
+            await feeder.feed()
+            await wait(change, LOOK_SECONDS)
 
 
 class _Feeder:
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, changes: Changes) -> None:
         self._pool = pool
+        self._changes = changes
         self._most = MOST
         self._trouble: str | None = None
 
-    async def feed(self) -> int:
-        """Takes turns until nothing is due, or it has to wait; answers how many slices were
-        appended."""
-        appended = 0
+    async def feed(self) -> None:
+        """Takes turns until nothing is due, or the database has to be waited for."""
         try:
             async with acquire(self._pool) as connection:
                 while await feeding.is_due(connection):
-                    appended += await self._take_turn(connection)
+                    await self._take_turn(connection)
         except AWAY as error:
             if self._trouble != (trouble := f"{type(error).__name__}: {error}"):
                 log.warning("Feeds wait for the database: %s", trouble)
@@ -57,12 +58,9 @@ class _Feeder:
                 self._most = max(1, self._most // 2)
         else:
             self._trouble = None
-        return appended
 
-    async def _take_turn(self, connection: asyncpg.Connection) -> int:
-        try:
-            appended = await feeding.take_turn(connection, self._most)
-        except asyncpg.SerializationError:
-            return 0  # another feeder has just had a turn, and may have done it all
-        self._most = min(2 * self._most, MOST)
-        return appended
+    async def _take_turn(self, connection: asyncpg.Connection) -> None:
+        with suppress(asyncpg.SerializationError):  # another feeder has just had a turn
+            if await feeding.take_turn(connection, self._most):
+                self._changes.tell()
+            self._most = min(2 * self._most, MOST)

@@ -20,6 +20,7 @@ from services.integration.store import feed as store
 from shared.changes import wait as until
 from shared.database import acquire
 from shared.problems import Invalid
+from shared.telemetry import untraced
 from shared.web import Context
 from shared.web.context import context_of
 
@@ -160,7 +161,7 @@ async def _wait(
     while True:
         change = context.changes.next
         async with acquire(context.pool, context.settings.pool_timeout_seconds) as connection:
-            if not waited or await store.end(connection, asked.trust_id) != ahead.position:
+            if not waited or await _grew(connection, asked, ahead):
                 told, ahead = await _read(connection, asked, ahead)
                 if told:
                     return await _written(connection, asked.trust_id, told), ahead, waited
@@ -170,6 +171,11 @@ async def _wait(
         waited = True
         await asyncio.sleep(min(BREATH_SECONDS, left))
         await until(change, min(LOOK_SECONDS, left))
+
+
+async def _grew(connection: asyncpg.Connection, asked: _Asked, since: Cursor) -> bool:
+    with untraced():
+        return await store.end(connection, asked.trust_id) != since.position
 
 
 async def _read(

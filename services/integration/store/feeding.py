@@ -110,9 +110,16 @@ async def _look_again(connection: asyncpg.Connection, begun: int, most: int) -> 
         looked_at AS (
             SELECT t.position
               FROM who
-              JOIN told AS t USING (audience, audience_id)
-             WHERE t.position > who.after
-               AND NOT EXISTS (SELECT FROM told_due AS d WHERE d.position = t.position)
+             CROSS JOIN LATERAL (SELECT position
+                                   FROM told
+                                  WHERE told.audience = who.audience
+                                    AND told.audience_id = who.audience_id
+                                    AND told.position > who.after
+                                    AND NOT EXISTS (SELECT
+                                                      FROM told_due AS d
+                                                     WHERE d.position = told.position)
+                                  ORDER BY told.position
+                                  LIMIT $2) AS t
              ORDER BY t.position
              LIMIT $2
         ),
