@@ -65,7 +65,7 @@ scale: $(INSTALLED) ## measure what more replicas bring, and a rolling restart (
 capacity: $(INSTALLED) ## write docs/capacity.md from what was measured
 	$(BIN)/python -m benchmarks.capacity
 
-docs: $(INSTALLED) ## write docs/events.md and docs/schemas from the event models
+docs: $(INSTALLED) ## write what is generated of docs: events, schemas, AsyncAPI, OpenAPI
 	$(BIN)/python -m deploy.docs
 
 lock: $(INSTALLED) ## renew both lock files from pyproject.toml

@@ -6,6 +6,7 @@ from typing import Annotated, Final, cast
 from uuid import UUID
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBasic
 
 from services.integration.domain.connection import TrustUnknown
 from services.integration.store import trusts as store
@@ -59,7 +60,17 @@ async def _checked(request: Request) -> Actor:
     )
 
 
-async def _signed_in(request: Request) -> UUID:
+class _Basic(HTTPBasic):
+    """Says in OpenAPI how to sign in; FastAPI's own reading would answer without a problem."""
+
+    async def __call__(self, _: Request) -> None:  # type: ignore[override]
+        return None
+
+
+_BASIC: Final = _Basic(scheme_name="trust", description="The trust's id and its secret")
+
+
+async def _signed_in(request: Request, _: Annotated[None, Depends(_BASIC)]) -> UUID:
     [trust_id] = (await trust_of(request)).groups
     return trust_id
 

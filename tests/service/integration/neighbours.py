@@ -14,13 +14,13 @@ from uuid import UUID, uuid5
 
 import asyncpg
 
+from deploy.docs.samples import sample
 from services.integration.domain.telling import TOLD, Cut, slices
 from services.integration.effects import effects
 from services.integration.store import feeding
 from shared.events import Event, Received, cpd, scheduling
 from shared.events import membership as m
 from shared.events.vocabulary import Attendance, GroupKind, Role
-from tests.service.integration.samples import sample
 from tests.service.integration.world import joined, left, named, school, trust
 
 BEFORE, AFTER = date(2026, 10, 10), date(2026, 10, 20)

@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from deploy.docs.samples import sample
 from services.integration.domain.telling import TYPES, ExternalIds
 from services.integration.store import feed, feeding
 from shared.events import cpd
@@ -21,7 +22,6 @@ from tests.service.integration.neighbours import (
     take_in,
     who_belongs_to_whom,
 )
-from tests.service.integration.samples import sample
 from tests.service.integration.world import joined, named, school, trust
 
 SOLENT = named("Solent")

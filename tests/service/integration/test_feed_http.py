@@ -9,6 +9,7 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from deploy.docs.samples import sample
 from services.integration.api.reading import BATCHED
 from services.integration.store import feed
 from shared.events import membership as said
@@ -22,7 +23,6 @@ from tests.service.integration.neighbours import (
     take_in,
     who_belongs_to_whom,
 )
-from tests.service.integration.samples import sample
 from tests.service.integration.world import World, named, school
 
 FEED = "/mis/feed"

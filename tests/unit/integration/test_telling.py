@@ -9,6 +9,7 @@ import pytest
 from cloudevents.core.formats.json import JSONFormat
 from cloudevents.core.v1.event import CloudEvent
 
+from deploy.docs.samples import named, sample
 from services.integration.domain.telling import (
     NOT_TOLD,
     TOLD,
@@ -22,8 +23,6 @@ from services.integration.domain.telling import (
 from services.integration.effects import effects
 from shared.events import EVENT_TYPES, Event, Received, cpd, membership, scheduling
 from shared.events.vocabulary import Attendance, Role
-from tests.service.integration.samples import sample
-from tests.service.integration.world import named
 
 NOW = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
 
