@@ -17,13 +17,19 @@ from services.integration.api.reading import BATCHED, MOST_EVENTS, STRUCTURED
 from services.integration.domain.reports import REPORTS
 from services.integration.domain.telling import TOLD, ExternalIds
 from services.integration.sending.parcels import PING_TYPE
+from shared.events.topics import FROM_TRUSTS
 from shared.service import VERSION
 
 SCHEMAS: Final = "#/components/schemas/"
 REFERENCE: Final = SCHEMAS + "{model}"
-SIGN_IN: Final = {
-    "type": "http", "scheme": "basic", "description": "The trust's id and its secret",
-}  # fmt: skip
+SIGN_IN: Final[Mapping[str, Schema]] = {
+    "trust": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "The trust's id and its secret",
+    },
+    "kafka": {"type": "scramSha512", "description": "The trust's own user"},
+}
 NEEDED: Final = ["specversion", "id", "source", "type", "data"]
 ENVELOPE: Final[Schema] = {
     "description": "CloudEvents 1.0 in its JSON format",
@@ -45,37 +51,41 @@ ENVELOPE: Final[Schema] = {
 
 @dataclass(frozen=True)
 class Channel:
-    """Where events pass, as the platform sees it; `address` is a path of the server, or None where
-    a trust says it. `batch` says that events come as an array."""
+    """Where events pass, as the platform sees it; `address` is a path or a topic of the server, or
+    None where a trust says it. `method` is HTTP's. `batch` says that events come as an array."""
 
     name: str
     action: str
-    method: str
     address: str | None
     summary: str
     types: tuple[str, ...]
-    batch: bool = False
     server: str = "aspire"
+    method: str | None = None
+    batch: bool = False
 
 
 TOLD_TYPES: Final = tuple(event.type for event in TOLD)
 CHANNELS: Final = (
     Channel(
-        "webhook", "send", "POST", None,
+        "webhook", "send", None,
         "Each event to the trust's own address, signed after Standard Webhooks, and where it asks "
         f"for one a ping, {PING_TYPE}", TOLD_TYPES,
-        server="trust",
+        server="trust", method="POST",
     ),
     Channel(
-        "feed", "send", "GET", "/mis/feed", "Answers what comes behind a cursor", TOLD_TYPES,
-        batch=True,
+        "feed", "send", "/mis/feed", "Answers what comes behind a cursor", TOLD_TYPES,
+        method="GET", batch=True,
     ),
     Channel(
-        "report", "receive", "POST", "/mis/events", "Takes an event", tuple(REPORTS),
+        "report", "receive", "/mis/events", "Takes an event", tuple(REPORTS), method="POST",
     ),
     Channel(
-        "reports", "receive", "POST", "/mis/events", "Takes a batch, and answers each for itself",
-        tuple(REPORTS), batch=True,
+        "reports", "receive", "/mis/events", "Takes a batch, and answers each for itself",
+        tuple(REPORTS), method="POST", batch=True,
+    ),
+    Channel(
+        "topic", "receive", f"{FROM_TRUSTS}{{trust}}", "Takes what a trust writes to its own topic",
+        tuple(REPORTS), server="kafka",
     ),
 )  # fmt: skip
 
@@ -87,34 +97,37 @@ def asyncapi() -> Schema:
         "info": {
             "title": "Aspire for trusts",
             "version": VERSION,
-            "description": "What a trust sends and is told, as CloudEvents 1.0 over HTTP. "
-            "`send` and `receive` are the platform's.",
+            "description": "What a trust sends and is told, as CloudEvents 1.0 over HTTP and "
+            "Kafka. `send` and `receive` are the platform's.",
         },
         "defaultContentType": STRUCTURED,
         "servers": {
-            "aspire": _server("The service integration")
-            | {"security": [_ref("#/components/securitySchemes/trust")]},
-            "trust": _server("The trust's own receiver"),
+            "aspire": _server("https", "The service integration", "trust"),
+            "kafka": _server("kafka-secure", "The platform's Kafka", "kafka"),
+            "trust": _server("https", "The trust's own receiver"),
         },
         "channels": {each.name: _channel(each) for each in CHANNELS},
         "operations": {each.name: _operation(each) for each in CHANNELS},
         "components": {
             "messages": _messages(),
             "schemas": _schemas(),
-            "securitySchemes": {"trust": SIGN_IN},
+            "securitySchemes": dict(SIGN_IN),
         },
     }
 
 
-def _server(text: str) -> Schema:
+def _server(protocol: str, text: str, sign_in: str | None = None) -> Schema:
     variables = {"host": {"default": "aspire.example", "description": "Where it is"}}
-    where = {"host": "{host}", "pathname": "/", "protocol": "https", "variables": variables}
-    return where | {"description": text}
+    where = {"host": "{host}", "pathname": "/", "protocol": protocol, "variables": variables}
+    security = [_ref(f"#/components/securitySchemes/{sign_in}")] if sign_in else []
+    return where | {"description": text, "security": security}
 
 
 def _channel(channel: Channel) -> Schema:
     names = [_batch(channel)] if channel.batch else channel.types
+    parameters = {"trust": {"description": "The trust's id"}}
     return {
+        "parameters": parameters if "{trust}" in (channel.address or "") else {},
         "address": channel.address,
         "description": channel.summary,
         "servers": [_ref(f"#/servers/{channel.server}")],
@@ -123,11 +136,12 @@ def _channel(channel: Channel) -> Schema:
 
 
 def _operation(channel: Channel) -> Schema:
+    over = {"http": {"method": channel.method, "bindingVersion": "0.3.0"}}
     return {
         "action": channel.action,
         "channel": _ref(f"#/channels/{channel.name}"),
         "summary": channel.summary,
-        "bindings": {"http": {"method": channel.method, "bindingVersion": "0.3.0"}},
+        "bindings": over if channel.method else {},
     }
 
 
