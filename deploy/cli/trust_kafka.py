@@ -13,7 +13,7 @@ from deploy.cli.servers import require_kafka
 from deploy.cli.terminal import print_line, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
-from shared.events.topics import FROM_TRUSTS, FROM_TRUSTS_CONFIG
+from shared.events.topics import FROM_TRUSTS, FROM_TRUSTS_CONFIG, TO_TRUSTS, TO_TRUSTS_CONFIG
 from shared.messaging import cluster, granting
 from shared.messaging.access import trust_grants, trust_user
 from shared.settings import Settings
@@ -29,10 +29,10 @@ Trust = Annotated[UUID, typer.Argument(help="The id of a trust that is connected
 
 @app.command()
 def connect(trust: Trust) -> None:
-    """Make the topic and a user who may write it and nothing else, and print the password.
+    """Make the trust's topics and a user who may use them and nothing else; print the password.
 
-    The topic is mis.in.TRUST and keeps seven days. What comes there is taken while the trust is
-    connected (`aspire trust connect`).
+    It writes mis.in.TRUST, which keeps seven days, and reads trust.TRUST, its feed from the very
+    beginning. Both go on while the trust is connected (`aspire trust connect`).
 
     Examples:
 
@@ -93,7 +93,13 @@ async def connect_user(settings: Settings, trust: UUID) -> tuple[str, str]:
     """Makes the topic and a user; answers its name and password. Raises CannotDo, NotGranted."""
     if there := await users_of(settings, trust):
         raise CannotDo(f"{' and '.join(there)} may write already: rotate, or revoke first.")
-    await cluster.create(settings, {f"{FROM_TRUSTS}{trust}": (1, FROM_TRUSTS_CONFIG)})
+    await cluster.create(
+        settings,
+        {
+            f"{FROM_TRUSTS}{trust}": (1, FROM_TRUSTS_CONFIG),
+            f"{TO_TRUSTS}{trust}": (1, TO_TRUSTS_CONFIG),
+        },
+    )
     return await _make(settings, trust, trust_user(trust, 1, settings.topic_prefix))
 
 
@@ -135,9 +141,9 @@ async def _make(settings: Settings, trust: UUID, user: str) -> tuple[str, str]:
 
 def _print(settings: Settings, trust: UUID, user: str, password: str) -> None:
     say(
-        f"User {user} (SCRAM-SHA-512), topic {settings.topic_prefix}{FROM_TRUSTS}{trust}; the "
-        "password is the next line. It is shown this once: give it to the trust by a way that "
-        "keeps secrets."
+        f"User {user} (SCRAM-SHA-512) writes {settings.topic_prefix}{FROM_TRUSTS}{trust} and "
+        f"reads {settings.topic_prefix}{TO_TRUSTS}{trust}; the password is the next line. It is "
+        "shown this once: give it to the trust by a way that keeps secrets."
     )
     print_line(password)
 

@@ -55,6 +55,12 @@ FROM_TRUSTS_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS
 """What was taken is on our own topics; the rest waits for a week."""
 
 
+TO_TRUSTS = "trust."
+"""With a trust's id behind it, the topic of its feed: integration writes it, the trust reads it."""
+
+TO_TRUSTS_CONFIG = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
+
+
 def topics_of(service: str) -> list[Topic]:
     """The topics that `service` writes."""
     return [topic for topic in TOPICS.values() if topic.service == service]

@@ -8,7 +8,7 @@ from typing import Literal
 from uuid import UUID
 
 from shared.events import TOPICS, topics_of
-from shared.events.topics import FROM_TRUSTS
+from shared.events.topics import FROM_TRUSTS, TO_TRUSTS
 from shared.messaging import meters
 from shared.messaging.producers import fencing_id
 
@@ -40,14 +40,27 @@ def families(service: str) -> list[str]:
     return [FROM_TRUSTS] if service == "integration" else []
 
 
+def feeds(service: str) -> list[str]:
+    """How the names of those topics begin that a service writes for others."""
+    return [TO_TRUSTS] if service == "integration" else []
+
+
 def trust_user(trust_id: UUID, number: int, prefix: str) -> str:
     """The name of one of the two users that a trust may have, so that one can follow the other."""
     return f"{prefix}trust.{trust_id}" + (f".{number}" if number > 1 else "")
 
 
 def trust_grants(trust_id: UUID, prefix: str) -> frozenset[Grant]:
-    """All that a trust's users may do: write the trust's own topic."""
-    return frozenset({Grant("TOPIC", f"{prefix}{FROM_TRUSTS}{trust_id}", "WRITE")})
+    """All that a trust's users may do: write the one topic of the trust's own, and read the other,
+    in groups of the same name or one that begins so."""
+    feed = f"{prefix}{TO_TRUSTS}{trust_id}"
+    return frozenset(
+        {
+            Grant("TOPIC", f"{prefix}{FROM_TRUSTS}{trust_id}", "WRITE"),
+            Grant("TOPIC", feed, "READ"),
+            Grant("GROUP", feed, "READ", begins=True),
+        }
+    )
 
 
 def grants(service: str, prefix: str) -> frozenset[Grant]:
@@ -59,5 +72,10 @@ def grants(service: str, prefix: str) -> frozenset[Grant]:
         | {Grant("TOPIC", prefix + name, "READ") for name in TOPICS}
         | {Grant("TOPIC", prefix + family, "READ", begins=True) for family in families(service)}
         | {Grant("TOPIC", prefix + topic.name, "WRITE") for topic in own}
+        | {
+            Grant("TOPIC", prefix + family, operation, begins=True)
+            for family in feeds(service)
+            for operation in ("READ", "WRITE")
+        }
         | ({Grant("TRANSACTIONAL_ID", fencing_id(service, prefix), "WRITE")} if fences else set())
     )

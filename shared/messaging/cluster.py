@@ -103,6 +103,17 @@ async def partitions_of(settings: Settings, topics: Iterable[Topic]) -> list[Top
     ]
 
 
+async def names(settings: Settings) -> set[str]:
+    """The names of all topics that are there, as far as the user may know of them.
+
+    Raises:
+        KafkaError: no broker answers.
+    """
+    async with _client(settings) as client:
+        await client.bootstrap()
+        return set((await client.fetch_all_metadata()).topics())
+
+
 @asynccontextmanager
 async def _client(settings: Settings) -> AsyncIterator[AIOKafkaClient]:
     client = AIOKafkaClient(**security.options(settings), request_timeout_ms=security.ANSWER_MS)

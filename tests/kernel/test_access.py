@@ -29,7 +29,7 @@ from deploy.embedded.supervisor import Supervisor
 from services.integration.api.reading import read_record
 from services.integration.domain.reports import LeavingReport
 from shared.events import TOPICS, topics_of
-from shared.events.topics import FROM_TRUSTS, MEMBERSHIP
+from shared.events.topics import FROM_TRUSTS, MEMBERSHIP, TO_TRUSTS
 from shared.messaging import access, cluster, granting, security, topics
 from shared.messaging.granting import Granted, NotGranted, as_user
 from shared.messaging.producers import fencing_id
@@ -195,18 +195,25 @@ async def test_a_service_gives_nobody_leave(admin: Settings, kafka: Kafka) -> No
         await granting.provide_services(of("cpd", admin, kafka), {}, SERVICES)
 
 
-async def test_a_trust_writes_its_own_topic_and_nothing_else(admin: Settings, kafka: Kafka) -> None:
+async def test_a_trust_writes_its_own_topic_reads_its_feed_and_nothing_else(
+    admin: Settings, kafka: Kafka
+) -> None:
     trust, other = uuid4(), uuid4()
     mine, others = f"{FROM_TRUSTS}{trust}", f"{FROM_TRUSTS}{other}"
+    feed, others_feed = f"{TO_TRUSTS}{trust}", f"{TO_TRUSTS}{other}"
     settings = as_user(admin, *await connect_user(admin, trust))
     await connect_user(admin, other)
-    assert await may_write(settings, *TOPICS, mine, others) == {mine}
+    integration = of("integration", admin, kafka)
+    assert await may_write(settings, *TOPICS, mine, others, feed, others_feed) == {mine}
+    assert await may_write(integration, mine, feed, others_feed) == {feed, others_feed}
+    assert await may_write(of("cpd", admin, kafka), mine, feed) == set()
+    assert await first_record(settings, feed) == b"{}"
     with pytest.raises(TopicAuthorizationFailedError):
         await first_record(settings, mine)
-    assert await first_record(of("integration", admin, kafka), mine) == b"{}"
-    assert await sees(of("integration", admin, kafka)) > {mine, others}
+    assert await first_record(integration, mine) == b"{}"
+    assert await sees(integration) > {mine, others, feed, others_feed}
     assert await sees(of("cpd", admin, kafka)) == set(TOPICS)
-    assert await sees(settings) == {mine}
+    assert await sees(settings) == {mine, feed}
 
 
 async def sees(settings: Settings) -> set[str]:

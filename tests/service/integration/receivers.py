@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from services.integration.feeder import feed
 from services.integration.sending.courier import deliver
 from shared.ending import end
+from shared.service import Work
 from tests.service.integration.world import World, named
 from tests.service.serving import served
 
@@ -70,11 +71,17 @@ async def receiver() -> AsyncIterator[Receiver]:
 @asynccontextmanager
 async def working(world: World) -> AsyncIterator[None]:
     """Feeder and courier, as they work beside the consumer."""
+    async with at_work(world, feed, deliver):
+        yield
+
+
+@asynccontextmanager
+async def at_work(world: World, *works: Work) -> AsyncIterator[None]:
     running = world.integration.running
     pool, settings, clock, changes = (
         running._pool, running._settings, running._clock, running.changes,
     )  # fmt: skip
-    tasks = [asyncio.create_task(work(pool, settings, clock, changes)) for work in (feed, deliver)]
+    tasks = [asyncio.create_task(work(pool, settings, clock, changes)) for work in works]
     try:
         yield
     finally:

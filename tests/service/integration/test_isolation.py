@@ -3,28 +3,37 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
 import pytest_asyncio
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from services.integration.domain.telling import NOT_TOLD, TOLD, TYPES
+from services.integration.sending.carrier import carry
+from services.integration.sending.courier import deliver
+from services.integration.store import feed
 from shared.clock import FixedClock
 from shared.database import create_pool
 from shared.events import Event, scheduling
 from shared.events import membership as m
+from shared.events.topics import TO_TRUSTS, TO_TRUSTS_CONFIG
+from shared.messaging import cluster
 from shared.messaging.connections import acquire
 from shared.service import Running, load
 from shared.settings import Settings
 from shared.web import LocalIssuer
-from tests.conftest import Started, Template, clones
+from tests.conftest import SEALING_KEY, Started, Template, clones, eventually
 from tests.infra import Infra
 from tests.service.integration import neighbours
 from tests.service.integration.neighbours import TRUSTS, WHOLE, feed_all, owed, take_in
-from tests.service.integration.world import NOW, World, named
+from tests.service.integration.receivers import at_work, receiver, registered
+from tests.service.integration.test_carrier import read
+from tests.service.integration.world import World, named
 
 LOG = neighbours.neighbours(*WHOLE)
 SECRET = "Zoë Secret"
@@ -41,7 +50,42 @@ async def by_feed(world: World, trust: str) -> list[CloudEvent]:
     return found
 
 
-WAYS: dict[str, Callable[[World, str], Awaitable[list[CloudEvent]]]] = {"feed": by_feed}
+async def by_webhook(world: World, trust: str) -> list[CloudEvent]:
+    """What a receiver takes, until it has as much as there is."""
+    async with receiver() as found, at_work(world, deliver):
+        await registered(world, found, trust)
+
+        async def all_of_it() -> bool:
+            return len(found.taken) >= await told(world, trust)
+
+        await eventually(all_of_it, what=f"{trust} has been sent all")
+        return list(found.taken)
+
+
+async def by_kafka(world: World, trust: str) -> list[CloudEvent]:
+    """What is on the trust's topic, once it is as much as there is."""
+    settings = world.integration.running._settings
+    await cluster.create(settings, {f"{TO_TRUSTS}{named(trust)}": (1, TO_TRUSTS_CONFIG)})
+    async with at_work(world, carry):
+
+        async def all_of_it() -> list[CloudEvent] | None:
+            events = await read(settings, trust)
+            return events if len(events) >= await told(world, trust) else None
+
+        events: list[CloudEvent] = await eventually(all_of_it, what=f"{trust}'s topic has all")
+        return events
+
+
+async def told(world: World, trust: str) -> int:
+    async with acquire(world.integration.pool) as connection:
+        return await feed.end(connection, named(trust))
+
+
+WAYS: dict[str, Callable[[World, str], Awaitable[list[CloudEvent]]]] = {
+    "feed": by_feed,
+    "webhook": by_webhook,
+    "kafka": by_kafka,
+}
 """How a trust gets all that it is told, from the very beginning."""
 
 
@@ -57,11 +101,15 @@ async def neighbourhood(
     infra: Infra, template: Template, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Neighbourhood]:
     """Everything has happened, and every trust has got its own by every way."""
-    settings = Settings(home=tmp_path_factory.mktemp("neighbours"), kafka=infra.kafka)
+    settings = Settings(
+        home=tmp_path_factory.mktemp("neighbours"), kafka=infra.kafka, webhooks_inside=True,
+        sealing_keys=SecretStr(SEALING_KEY), topic_prefix=f"t{uuid4().hex[:10]}.",
+    )  # fmt: skip
     async with clones(infra, template) as fresh:
         dsn = await fresh("integration")
         pool = await create_pool(dsn, "test integration")
-        running = Running(load("integration"), settings, pool, ("api",), FixedClock(NOW))
+        clock = FixedClock(datetime.now(UTC))  # receivers refuse what is signed at another time
+        running = Running(load("integration"), settings, pool, ("api",), clock)
         transport = httpx.ASGITransport(running.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             started = Started(running.service, client, pool, dsn, running)
