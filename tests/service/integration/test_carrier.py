@@ -5,10 +5,12 @@ from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from services.integration.sending import carrier
 from shared.clock import FixedClock
 from shared.events import membership as said
 from shared.events.topics import TO_TRUSTS, TO_TRUSTS_CONFIG
@@ -28,6 +30,12 @@ def topic(settings: Settings, name: str) -> str:
 async def make(settings: Settings) -> None:
     wanted = {f"{TO_TRUSTS}{named(name)}": (1, TO_TRUSTS_CONFIG) for name in TRUSTS}
     await cluster.create(settings, wanted)
+
+
+@pytest.fixture(autouse=True)
+def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(carrier, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(carrier, "TOPICS_SECONDS", 0.2)
 
 
 @pytest_asyncio.fixture

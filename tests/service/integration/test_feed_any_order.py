@@ -29,7 +29,7 @@ LATER = [left for key in LOG.by_key() if (left := [each for each in key if each 
 Step = Happened | int
 """An event takes effect, or the feeder has a turn, in which it looks at so many slices."""
 quick = settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
