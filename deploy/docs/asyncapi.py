@@ -17,7 +17,7 @@ from services.integration.api.reading import BATCHED, MOST_EVENTS, STRUCTURED
 from services.integration.domain.reports import REPORTS
 from services.integration.domain.telling import TOLD, ExternalIds
 from services.integration.sending.parcels import PING_TYPE
-from shared.events.topics import FROM_TRUSTS
+from shared.events.topics import FROM_TRUSTS, TO_TRUSTS
 from shared.service import VERSION
 
 SCHEMAS: Final = "#/components/schemas/"
@@ -86,6 +86,10 @@ CHANNELS: Final = (
     Channel(
         "topic", "receive", f"{FROM_TRUSTS}{{trust}}", "Takes what a trust writes to its own topic",
         tuple(REPORTS), server="kafka",
+    ),
+    Channel(
+        "feed-topic", "send", f"{TO_TRUSTS}{{trust}}", "Each event of the trust's feed, in its "
+        "order, to the topic that the trust reads", TOLD_TYPES, server="kafka",
     ),
 )  # fmt: skip
 

@@ -14,6 +14,7 @@ from shared.events import TOPICS
 from shared.events.membership import NetworkRenamed
 from shared.messaging.producers import BATCH_BYTES
 from shared.messaging.relay import Relay
+from tests.conftest import eventually
 from tests.kernel.flow import TOPIC, Flow, armed, history, working
 from tests.kernel.topics import records_of
 
@@ -102,10 +103,21 @@ async def in_outbox(flow: Flow) -> dict[str, list[int]]:
 
 
 async def limit_records(flow: Flow, limit: int | None) -> None:
-    """The topic takes no larger batches; or all again that it took before."""
+    """The topic takes no larger batches, or all again that it took before, from when this returns:
+    the controller answers before the broker has heard of it."""
     configs = {**TOPICS[TOPIC].config} | ({"max.message.bytes": str(limit)} if limit else {})
     name = flow.settings.topic_prefix + TOPIC
     admin = AIOKafkaAdminClient(bootstrap_servers=flow.settings.kafka)
     await admin.start()
-    await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
-    await admin.close()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, configs)])
+
+        async def holds() -> bool:
+            asked = ConfigResource(ConfigResourceType.TOPIC, name, {"max.message.bytes": None})
+            [answer] = await admin.describe_configs([asked])
+            [(*_, [(_, value, *_)])] = answer.resources
+            return bool(value == str(limit) if limit else value != str(BATCH_BYTES))
+
+        await eventually(holds)
+    finally:
+        await admin.close()

@@ -25,7 +25,7 @@ from shared.messaging.connections import acquire
 from shared.messaging.failures import AWAY
 from shared.messaging.journal import NoCommandsTaken
 from shared.sealing import CannotOpen, Sealer
-from shared.settings import Settings
+from shared.settings import SettingMissing, Settings, SettingWrong
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,8 @@ class Courier:
     async def _send(self, post: Post, parcel: Parcel, now: datetime) -> None:
         try:
             headers = self._headers(parcel, now)
-        except CannotOpen as error:
+        except (CannotOpen, SettingMissing, SettingWrong) as error:
+            # Ours to mend, and no failure of the receiver: it is tried again after the lease.
             log.error("Webhook %s: %s", parcel.webhook.webhook_id, error)
             return
         answer = await post.send(parcel.webhook.url, headers, parcel.body.encode())

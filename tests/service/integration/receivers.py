@@ -15,6 +15,7 @@ from services.integration.feeder import feed
 from services.integration.sending.courier import deliver
 from shared.ending import end
 from shared.service import Work
+from shared.settings import Settings
 from tests.service.integration.world import World, named
 from tests.service.serving import served
 
@@ -76,12 +77,14 @@ async def working(world: World) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def at_work(world: World, *works: Work) -> AsyncIterator[None]:
+async def at_work(
+    world: World, *works: Work, settings: Settings | None = None
+) -> AsyncIterator[None]:
     running = world.integration.running
-    pool, settings, clock, changes = (
+    pool, own, clock, changes = (
         running._pool, running._settings, running._clock, running.changes,
     )  # fmt: skip
-    tasks = [asyncio.create_task(work(pool, settings, clock, changes)) for work in works]
+    tasks = [asyncio.create_task(work(pool, settings or own, clock, changes)) for work in works]
     try:
         yield
     finally:

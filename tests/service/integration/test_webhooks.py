@@ -11,18 +11,28 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from cryptography.fernet import Fernet
 from fastapi import Response
+from pydantic import SecretStr
 from standardwebhooks import WebhookVerificationError
 
 from deploy.cli.app import invoke
 from services.integration.domain.webhooks import RETRIES
+from services.integration.feeder import feed
 from services.integration.sending import courier
-from services.integration.sending.courier import LEASE
+from services.integration.sending.courier import LEASE, deliver
 from shared.clock import FixedClock
 from shared.events import membership as said
 from shared.web import LocalIssuer
 from tests.conftest import Start, eventually
-from tests.service.integration.receivers import Receiver, asked, receiver, registered, working
+from tests.service.integration.receivers import (
+    Receiver,
+    asked,
+    at_work,
+    receiver,
+    registered,
+    working,
+)
 from tests.service.integration.world import (
     World,
     event,
@@ -299,6 +309,30 @@ async def test_what_a_killed_courier_had_on_its_way_is_sent_by_the_next(
     async with working(world), working(world):
         await took(solent, 3)
     assert sorted(solent.times.values()) == [1, 2, 2]
+
+
+async def test_without_the_keys_nothing_is_sent_and_nothing_counts_as_failed(
+    world: World, solent: Receiver, clock: FixedClock
+) -> None:
+    await world.say(trust("Solent"))
+    await world.connected("Solent")
+    webhook = await registered(world, solent)
+    running = world.integration.running
+    for keys in (None, SecretStr(Fernet.generate_key().decode())):
+        settings = running._settings.model_copy(update={"sealing_keys": keys})
+        async with at_work(world, feed), at_work(world, deliver, settings=settings):
+
+            async def claimed() -> bool:
+                found = "SELECT EXISTS (SELECT FROM delivery WHERE claimed_until > $1)"
+                return bool(await world.integration.pool.fetchval(found, clock.now()))
+
+            await eventually(claimed)
+        clock.advance(LEASE + timedelta(seconds=1))
+    assert await deliveries(world, webhook) == []
+    assert solent.sent == []
+    solent.secret = ""
+    async with working(world):
+        assert await took(solent, 1) == ["GroupRegistered"]
 
 
 async def test_a_revoked_trust_is_sent_nothing(mis: World, solent: Receiver) -> None:
