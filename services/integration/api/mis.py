@@ -7,30 +7,28 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
+from services.integration.api.asking import TrustCommand
 from services.integration.api.intake import Answer, take
 from services.integration.api.reading import BATCHED, STRUCTURED, Sent, read
 from services.integration.api.sealing import Sealing
-from services.integration.api.signing_in import Trust, trust_of
+from services.integration.api.signing_in import Trust
 from services.integration.api.trusts import ConnectionOut, shown
 from services.integration.domain.reports import REPORTS
 from services.integration.store import refused
 from services.integration.store import trusts as store
 from services.integration.store.refused import RefusedRecord
-from shared.web import Actor, CommandRoute, Now, Read, Today, Tx
+from shared.web import Now, Read, Today, Tx
 from shared.web.problems import FaultyField
 
 
-class TrustRoute(CommandRoute):
-    """A command of a trust's systems; the events' own source and id tell what is new."""
+class TellingRoute(TrustCommand):
+    """The events' own source and id tell what is new."""
 
     keyed = False
 
-    async def actor(self, request: Request) -> Actor:
-        return await trust_of(request)
-
 
 router = APIRouter(prefix="/mis", tags=["mis"])
-telling = APIRouter(route_class=TrustRoute)
+telling = APIRouter(route_class=TellingRoute)
 
 
 class RefusalOut(BaseModel):

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 from uuid import UUID
 
 import asyncpg
@@ -28,12 +28,16 @@ from shared.sealing import Sealer
 from shared.web import Today, Tx
 
 What = Literal["school", "new", "changed", "leaving", "unchanged", "refused"]
-BODY: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
-    }
+FILE: Final[dict[str, Any]] = {
+    "max_body_size": roster_reading.MOST_BYTES,
+    "openapi_extra": {
+        "requestBody": {
+            "required": True,
+            "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
 }
+"""Of routes whose body is a file."""
 
 own = for_trusts("/roster", "roster")
 office = for_office("/roster", "roster")
@@ -84,7 +88,7 @@ class _Read:
         return RosterOut(
             applied=applied,
             digest=hashlib.sha256(json.dumps(plain).encode()).hexdigest(),
-            counts={what: counts[what] for what in What.__args__},  # type: ignore[attr-defined]
+            counts={what: counts[what] for what in get_args(What)},
             passed_over=self.roster.passed_over,
             rows=[row for row in rows if row.what != "unchanged"],
         )
@@ -93,14 +97,12 @@ class _Read:
 @own.post(
     "/preview",
     summary="See what a OneRoster file would change",
-    openapi_extra=BODY,
-    max_body_size=roster_reading.MOST_BYTES,
+    **FILE,
 )
 @office.post(
     "/preview",
     summary="See what a OneRoster file would change",
-    openapi_extra=BODY,
-    max_body_size=roster_reading.MOST_BYTES,
+    **FILE,
 )
 async def preview(request: Request, trust: Of, tx: Tx, today: Today, sealer: Sealing) -> RosterOut:
     """A zip of CSV files, OneRoster 1.2, in bulk or as delta. Nothing is changed, and nothing of
@@ -112,14 +114,12 @@ async def preview(request: Request, trust: Of, tx: Tx, today: Today, sealer: Sea
 @own.post(
     "",
     summary="Apply a OneRoster file",
-    openapi_extra=BODY,
-    max_body_size=roster_reading.MOST_BYTES,
+    **FILE,
 )
 @office.post(
     "",
     summary="Apply a OneRoster file",
-    openapi_extra=BODY,
-    max_body_size=roster_reading.MOST_BYTES,
+    **FILE,
 )
 async def apply(
     request: Request,

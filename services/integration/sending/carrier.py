@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, Final
 from uuid import UUID
@@ -35,19 +35,24 @@ AT_ONCE: Final = 500
 LOOK_SECONDS: Final = 1.0
 TOPICS_SECONDS: Final = 5.0
 """How often new topics are looked for."""
+ASIDE_SECONDS: Final = 5.0
+"""For which a topic is left alone that could not be written."""
 LAST_SECONDS: Final = 10.0
 """For the last record of a topic to be read."""
 
 
 async def carry(pool: asyncpg.Pool, settings: Settings, clock: Clock, changes: Changes) -> None:
     """Until it is cancelled; it waits for Kafka and the database as long as it takes."""
+    carrier = _Carrier(pool, settings, clock, changes)
+    trouble = None
     while True:
         await cluster.wait(settings)
         try:
             async with AsyncExitStack() as stack:
-                await _Carrier(pool, settings, clock, changes).run(stack)
+                await carrier.run(stack)
         except (KafkaError, *AWAY) as error:
-            log.warning("Nothing is written to trusts' topics: %s", error)
+            if trouble != (trouble := f"{type(error).__name__}: {error}"):
+                log.warning("Something is not written to trusts' topics: %s", trouble)
             await asyncio.sleep(settings.consumer_retry_seconds)
 
 
@@ -55,7 +60,8 @@ class _Carrier:
     """Writes each event of a feed once and in the feed's order, for one replica at a time has a
     trust's turn, and goes on behind the last record that is there: the topic itself remembers.
 
-    A topic that is empty is filled from the very beginning, so one that was lost is as it was.
+    A topic that is empty is filled from the very beginning, so one that was lost is as it was. One
+    that cannot be written is set aside for a while, and holds up no other.
     """
 
     def __init__(
@@ -68,9 +74,11 @@ class _Carrier:
         self._begins = settings.topic_prefix + TO_TRUSTS
         self._at: dict[str, tuple[int, int]] = {}
         """By topic: the end offset, and the position in the feed of the record before it."""
-        self._wrong: set[str] = set()
+        self._aside: dict[str, float] = {}
+        """Until when a topic is left alone."""
 
     async def run(self, stack: AsyncExitStack) -> None:
+        """Raises KafkaError or what the database raises; what is known is kept for the next run."""
         producer = Producer(
             **security.options(self._settings), enable_idempotence=True, acks="all",
             client_id="aspire-integration-carrier",
@@ -83,9 +91,30 @@ class _Carrier:
             change = self._changes.next
             if time.monotonic() - looked_at > TOPICS_SECONDS:
                 topics, looked_at = await self._topics(), time.monotonic()
-            full = [await self._turn(producer, *each) for each in sorted(topics.items())]
-            if not any(full):
+                self._at = {topic: at for topic, at in self._at.items() if topic in topics}
+            full = False
+            for topic in await self._due(topics):
+                self._set_aside(topic)  # in case it fails
+                full |= await self._turn(producer, topic, topics[topic])
+            if not full:
                 await wait(change, LOOK_SECONDS)
+
+    async def _due(self, topics: Mapping[str, UUID]) -> list[str]:
+        """Those whose feed goes on behind what is known to be on them."""
+        if not topics:
+            return []
+        async with acquire(self._pool) as connection:
+            ends = await feed.ends(connection, list(topics.values()))
+        now = time.monotonic()
+        return [
+            topic
+            for topic, trust_id in sorted(topics.items())
+            if ends.get(trust_id, feed.BEGINNING) > self._at.get(topic, (0, feed.BEGINNING))[1]
+            and self._aside.get(topic, now) <= now
+        ]
+
+    def _set_aside(self, topic: str) -> None:
+        self._aside[topic] = time.monotonic() + ASIDE_SECONDS
 
     async def _topics(self) -> dict[str, UUID]:
         found: dict[str, UUID] = {}
@@ -98,15 +127,16 @@ class _Carrier:
         return found
 
     async def _turn(self, producer: Producer, topic: str, trust_id: UUID) -> bool:
-        """Whether there may be more to write at once."""
+        """Whether there may be more to write at once; where it does not know where to go on, the
+        topic stays set aside."""
         async with acquire(self._pool) as connection, connection.transaction():
-            known = self._at.get(topic)
-            if known is not None and await feed.end(connection, trust_id) <= known[1]:
-                return False
             alone = await connection.fetchval(
                 "SELECT pg_try_advisory_xact_lock(hashtextextended($1, 0))", topic
             )
-            if not alone or not await self._is_connected(connection, trust_id):
+            if not alone:
+                del self._aside[topic]
+                return False
+            if not await self._is_connected(connection, trust_id):
                 return False
             position = await self._position(connection, topic, trust_id)
             if position is None:
@@ -114,6 +144,7 @@ class _Carrier:
             told = await feed.after(connection, trust_id, position, AT_ONCE)
             called = await feed.external_ids(connection, trust_id, told)
             await self._write(producer, topic, told, called)
+        del self._aside[topic]
         return len(told) == AT_ONCE
 
     async def _is_connected(self, connection: asyncpg.Connection, trust_id: UUID) -> bool:
@@ -157,15 +188,12 @@ class _Carrier:
         there = await feed.at(connection, [(trust_id, position)])
         if [str(each.id) for each in there.values()] == [event_id]:
             self._at[topic] = (end, position)
-            self._wrong.discard(topic)
             return position
-        if topic not in self._wrong:
-            self._wrong.add(topic)
-            log.error(
-                "%s ends with event %s at position %d, which the trust's feed does not have: the "
-                "database is older than the topic. Nothing is written there until the topic is "
-                "deleted and made anew.", topic, event_id, position,
-            )  # fmt: skip
+        log.error(
+            "%s ends with event %s at position %d, which the trust's feed does not have: the "
+            "database is older than the topic. Nothing is written there until the topic is "
+            "deleted and made anew.", topic, event_id, position,
+        )  # fmt: skip
         return None
 
     async def _last(self, topic: str) -> tuple[int, tuple[int, str] | None]:

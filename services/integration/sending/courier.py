@@ -71,6 +71,7 @@ class Courier:
         self._tidied_at: datetime | None = None
         self._looks = True
         self._looked_at = 0.0
+        self._trouble: str | None = None
 
     async def run(self) -> None:
         post = Post(inside=self._settings.webhooks_inside, most_connections=IN_ALL)
@@ -101,8 +102,12 @@ class Courier:
                 await self._tidy(connection, now)
         except (*AWAY, NoCommandsTaken) as error:
             self._outcomes = told + self._outcomes
-            log.warning("Nothing is sent to webhooks now: %s", error)
+            if self._trouble != (trouble := f"{type(error).__name__}: {error}"):
+                log.warning("Nothing is sent to webhooks now: %s", trouble)
+            self._trouble = trouble
+            await asyncio.sleep(self._settings.consumer_retry_seconds)
             return False
+        self._trouble = None
         for parcel in parcels:
             task = asyncio.create_task(self._send(post, parcel, now))
             self._sending.add(task)

@@ -108,6 +108,23 @@ async def end(connection: asyncpg.Connection, trust_id: UUID) -> int:
     return position or BEGINNING
 
 
+async def ends(connection: asyncpg.Connection, trust_ids: Sequence[UUID]) -> dict[UUID, int]:
+    """The last positions of those of the feeds that have any."""
+    rows = await connection.fetch(
+        """
+        SELECT t.trust_id, f.position
+          FROM unnest($1::uuid[]) AS t (trust_id)
+         CROSS JOIN LATERAL (SELECT position
+                               FROM feed
+                              WHERE feed.trust_id = t.trust_id
+                              ORDER BY position DESC
+                              LIMIT 1) AS f
+        """,
+        trust_ids,
+    )
+    return {row["trust_id"]: row["position"] for row in rows}
+
+
 async def digest(connection: asyncpg.Connection, trust_id: UUID, position: int) -> int | None:
     """What the slices up to the position come to; None where the feed does not reach it."""
     found: int | None = await connection.fetchval(

@@ -16,6 +16,7 @@ from services.integration.sending.courier import deliver
 from shared.ending import end
 from shared.service import Work
 from shared.settings import Settings
+from tests.conftest import eventually
 from tests.service.integration.world import World, named
 from tests.service.serving import served
 
@@ -27,7 +28,9 @@ class Receiver:
 
     url: str = ""
     secret: str = ""
-    answer: Callable[[dict[str, Any]], Awaitable[Response] | Response | None] = lambda _: None
+    answer: Callable[[dict[str, Any]], Awaitable[Response | None] | Response | None] = lambda _: (
+        None
+    )
     sent: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     taken: list[dict[str, Any]] = field(default_factory=list)
@@ -111,3 +114,40 @@ async def registered(world: World, found: Receiver, name: str = "Solent", **opti
     assert answer.status_code == 201, answer.text
     found.secret = answer.json()["secret"]
     return str(answer.json()["webhook_id"])
+
+
+async def say(world: World, *events: Any) -> None:
+    await world.say(*events)
+    world.integration.running.changes.tell()
+
+
+async def took(found: Receiver, number: int) -> list[str]:
+    """The short types of what was taken, once it is so many."""
+
+    async def enough() -> bool:
+        return len(found.taken) >= number
+
+    await eventually(enough, what=f"{number} events are taken")
+    return [each["type"].split(".")[3] for each in found.taken]
+
+
+async def deliveries(world: World, webhook: str, **query: Any) -> list[dict[str, Any]]:
+    path = f"/{webhook}/deliveries?" + "&".join(f"{key}={value}" for key, value in query.items())
+    answer = await asked(world, "GET", path)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+async def look(world: World, webhook: str) -> dict[str, Any]:
+    shown: dict[str, Any] = (await asked(world, "GET", f"/{webhook}")).json()
+    return shown
+
+
+async def tried(world: World, webhook: str, times: int) -> None:
+    """Waits until the log has so many tries in all."""
+
+    async def enough() -> bool:
+        return len(await deliveries(world, webhook, limit=100)) >= times
+
+    await eventually(enough, what=f"{times} tries")

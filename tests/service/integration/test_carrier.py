@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.integration.sending import carrier
@@ -36,6 +36,7 @@ async def make(settings: Settings) -> None:
 def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrier, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(carrier, "TOPICS_SECONDS", 0.2)
+    monkeypatch.setattr(carrier, "ASIDE_SECONDS", 0.2)
 
 
 @pytest_asyncio.fixture
@@ -140,3 +141,19 @@ async def test_a_topic_that_was_lost_is_filled_anew(world: World, settings: Sett
     await make(settings)
     await world.say(renamed("Ash"))
     assert await carried(settings, 4) == await feed_of(world)
+
+
+async def test_a_topic_that_holds_something_else_holds_up_no_other(
+    world: World, settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    await carried(settings, 3)
+    async with AIOKafkaProducer(**security.options(settings)) as producer:
+        await producer.send_and_wait(topic(settings, "Downs"), b"{}", partition=0)
+    await world.connected("Downs")
+
+    async def said() -> bool:
+        return "which the trust's feed does not have" in caplog.text
+
+    await eventually(said)
+    await world.say(renamed("Ash"))
+    await carried(settings, 4)

@@ -1,36 +1,35 @@
 """What is sent to a trust's receiver: signed, in order, again where it failed, and never lost."""
 
 import asyncio
-import json
-import os
-import re
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import asyncpg
 import pytest
-import pytest_asyncio
 from cryptography.fernet import Fernet
 from fastapi import Response
 from pydantic import SecretStr
-from standardwebhooks import WebhookVerificationError
 
-from deploy.cli.app import invoke
 from services.integration.domain.webhooks import RETRIES
 from services.integration.feeder import feed
-from services.integration.sending import courier
 from services.integration.sending.courier import LEASE, deliver
+from services.integration.sending.parcels import PING_TYPE
 from shared.clock import FixedClock
 from shared.events import membership as said
-from shared.web import LocalIssuer
-from tests.conftest import Start, eventually
+from tests.conftest import eventually
+from tests.infra import Infra
 from tests.service.integration.receivers import (
     Receiver,
     asked,
     at_work,
+    deliveries,
+    look,
     receiver,
     registered,
+    say,
+    took,
+    tried,
     working,
 )
 from tests.service.integration.world import (
@@ -42,85 +41,10 @@ from tests.service.integration.world import (
     staff_reported,
     trust,
 )
-from tests.service.serving import served
-
-
-@pytest.fixture(autouse=True)
-def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody tells the courier that the clock was moved, or that another process has written."""
-    monkeypatch.setattr(courier, "LOOK_SECONDS", 0.05)
-
-
-@pytest.fixture
-def clock() -> FixedClock:
-    """The real time, for receivers refuse what is old, until it is moved."""
-    return FixedClock(datetime.now(UTC))
-
-
-@pytest_asyncio.fixture
-async def world(start: Start, issuer: LocalIssuer, clock: FixedClock) -> AsyncIterator[World]:
-    async with start("integration", parts=("api",), clock=clock, webhooks_inside=True) as started:
-        yield World(started, issuer)
-
-
-@pytest_asyncio.fixture
-async def mis(world: World) -> AsyncIterator[World]:
-    """Two trusts with a school each, at work."""
-    await world.say(
-        trust("Solent"), trust("Downs"), joined("Solent", "Ash"), joined("Downs", "Elm")
-    )
-    await world.say(school("Ash", 100001), school("Elm", 100002))
-    await world.connected("Solent")
-    await world.connected("Downs")
-    async with working(world):
-        yield world
-
-
-@pytest_asyncio.fixture
-async def solent() -> AsyncIterator[Receiver]:
-    async with receiver() as found:
-        yield found
 
 
 def closed(name: str) -> said.SchoolClosed:
     return said.SchoolClosed(school_id=named(name), closed_on=datetime.now(UTC).date())
-
-
-async def say(world: World, *events: Any) -> None:
-    await world.say(*events)
-    world.integration.running.changes.tell()
-
-
-async def took(found: Receiver, number: int) -> list[str]:
-    """The short types of what was taken, once it is so many."""
-
-    async def enough() -> bool:
-        return len(found.taken) >= number
-
-    await eventually(enough, what=f"{number} events are taken")
-    return [each["type"].split(".")[3] for each in found.taken]
-
-
-async def deliveries(world: World, webhook: str, **query: Any) -> list[dict[str, Any]]:
-    path = f"/{webhook}/deliveries?" + "&".join(f"{key}={value}" for key, value in query.items())
-    answer = await asked(world, "GET", path)
-    assert answer.status_code == 200, answer.text
-    items: list[dict[str, Any]] = answer.json()["items"]
-    return items
-
-
-async def look(world: World, webhook: str) -> dict[str, Any]:
-    shown: dict[str, Any] = (await asked(world, "GET", f"/{webhook}")).json()
-    return shown
-
-
-async def tried(world: World, clock: FixedClock, webhook: str, times: int) -> None:
-    """Waits for so many tries in all, moving the clock from one to the next."""
-
-    async def enough() -> bool:
-        return len(await deliveries(world, webhook, limit=100)) >= times
-
-    await eventually(enough, what=f"{times} tries")
 
 
 async def test_a_trust_is_sent_what_is_its_own_signed_and_with_its_own_ids(
@@ -161,7 +85,7 @@ async def test_one_key_waits_behind_its_failure_and_others_go_on(
     webhook = await registered(mis, solent)
     await say(mis, closed("Ash"))
     assert sorted(await took(solent, 2)) == ["GroupRegistered", "SchoolJoinedGroup"]
-    await tried(mis, clock, webhook, 3)
+    await tried(mis, webhook, 3)
     [failed] = await deliveries(mis, webhook, failed="true")
     assert (failed["status"], failed["answer"], failed["tries"]) == (500, "not now", 1)
     assert (await look(mis, webhook))["waiting"] == 2
@@ -176,11 +100,11 @@ async def test_after_three_days_of_failures_it_rests_and_loses_nothing(
 ) -> None:
     solent.answer = lambda _: Response(status_code=503)
     webhook = await registered(mis, solent, types=["uk.aspire.membership.SchoolRegistered.v1"])
-    await tried(mis, clock, webhook, 1)
+    await tried(mis, webhook, 1)
     solent.secret = ""
     for number, wait in enumerate(RETRIES, 2):
         clock.advance(wait * 1.1)
-        await tried(mis, clock, webhook, number)
+        await tried(mis, webhook, number)
     shown = await look(mis, webhook)
     assert (shown["state"], shown["rests"]) == ("resting", "not_taken")
     rested = [fact for kind, fact in await mis.facts("aspire.integration") if "Rested" in kind]
@@ -215,7 +139,7 @@ async def test_a_receiver_may_ask_for_more_time(
 ) -> None:
     solent.answer = lambda _: Response(status_code=429, headers={"Retry-After": "3600"})
     webhook = await registered(mis, solent, types=["uk.aspire.membership.SchoolRegistered.v1"])
-    await tried(mis, clock, webhook, 1)
+    await tried(mis, webhook, 1)
     solent.secret, solent.answer = "", lambda _: None
     clock.advance(timedelta(minutes=50))
     await asked(mis, "POST", f"/{webhook}/ping")
@@ -335,6 +259,46 @@ async def test_without_the_keys_nothing_is_sent_and_nothing_counts_as_failed(
         assert await took(solent, 1) == ["GroupRegistered"]
 
 
+async def test_it_goes_on_when_the_database_is_back_and_forgets_no_answer(
+    mis: World, solent: Receiver, infra: Infra, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What is answered while the database is away is written down when it is back."""
+    name = urlsplit(mis.integration.dsn).path[1:]
+    admin = await asyncpg.connect(infra.admin_dsn)
+    let_go = asyncio.Event()
+
+    async def answer(_: dict[str, Any]) -> None:
+        await let_go.wait()
+
+    solent.answer = answer
+    webhook = await registered(mis, solent)
+    await sent(solent, 2)
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    await admin.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name
+    )
+    let_go.set()
+
+    async def said() -> bool:
+        return "Nothing is sent to webhooks now" in caplog.text
+
+    await eventually(said)
+    await took(solent, 2)
+    await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    await admin.close()
+    await took(solent, 3)
+    await tried(mis, webhook, 3)
+    assert set(solent.times.values()) == {1}
+    assert caplog.text.count("Nothing is sent to webhooks now") < 5
+
+
+async def sent(found: Receiver, number: int) -> None:
+    async def enough() -> bool:
+        return len(found.sent) == number
+
+    await eventually(enough)
+
+
 async def test_a_revoked_trust_is_sent_nothing(mis: World, solent: Receiver) -> None:
     webhook = await registered(mis, solent)
     await took(solent, 3)
@@ -358,164 +322,15 @@ async def test_a_removed_one_is_sent_nothing_and_is_there_no_more(
     assert len(solent.sent) == 3
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({}, "#/url"),
-        ({"url": "ftp://mis.example/"}, "#/url"),
-        ({"url": "https://mis.example/", "types": []}, "#/types"),
-        ({"url": "https://mis.example/", "types": ["uk.aspire.people.Profile.v1"]}, "#/types/0"),
-        ({"url": "https://mis.example/", "start": "yesterday"}, "#/start"),
-        ({"url": "https://mis.example/", "secret": "mine"}, "#/secret"),
-    ],
-)
-async def test_what_is_wrong_in_a_registration_is_said(
-    world: World, body: dict[str, Any], field: str
-) -> None:
-    await world.say(trust("Solent"))
-    await world.connected("Solent")
-    answer = await asked(world, "POST", "", body)
-    assert answer.status_code == 422
-    assert [each["pointer"] for each in answer.json()["errors"]] == [field]
-
-
-async def test_a_trust_has_ten_at_most_and_the_secret_is_kept_sealed(world: World) -> None:
-    await world.say(trust("Solent"))
-    await world.connected("Solent")
-    made = [await asked(world, "POST", "", {"url": "https://a.example/"}) for _ in range(11)]
-    assert [each.status_code for each in made] == [201] * 10 + [409]
-    secret = made[0].json()["secret"]
-    rows = await world.integration.pool.fetch("SELECT s::text FROM webhook_secret AS s")
-    stored = await world.integration.pool.fetch("SELECT k::text FROM idempotency AS k")
-    assert secret not in str([*rows, *stored])
-    shown = (await asked(world, "GET", "")).json()
-    assert secret not in str(shown)
-
-
-PATHS = [
-    ("GET", ""), ("DELETE", ""), ("GET", "/deliveries"), ("POST", "/ping"), ("POST", "/waking"),
-    ("POST", "/rotation"), ("POST", "/resending"),
-]  # fmt: skip
-
-
-async def test_each_path_is_the_trusts_own(world: World) -> None:
-    await world.say(trust("Solent"), trust("Downs"))
-    await world.connected("Solent")
-    await world.connected("Downs")
-    made = (await asked(world, "POST", "", {"url": "https://a.example/"})).json()
-    for method, path in PATHS:
-        body = {"since": "2026-11-01T00:00:00Z"} if path == "/resending" else None
-        path = f"/{made['webhook_id']}{path}"
-        other = await asked(world, method, path, body, "Downs")
-        assert other.status_code == 404, path
-        nobody = await world.integration.client.request(method, f"/mis/webhooks{path}", json=body)
-        assert nobody.status_code == 401, path
-        wrong = await world.office(method, f"/trusts/{named('Downs')}/webhooks{path}", body)
-        assert wrong.status_code in (404, 405), path
-        school_s = await world.office(
-            method, f"/trusts/{named('Solent')}/webhooks{path}", body, role="adviser"
-        )
-        assert school_s.status_code in (403, 405, 404), path
-    shown = await world.office("GET", f"/trusts/{named('Solent')}/webhooks")
-    assert [each["webhook_id"] for each in shown.json()] == [made["webhook_id"]]
-    assert (await asked(world, "GET", "", name="Downs")).json() == []
-
-
-async def test_an_address_inside_a_network_is_refused(
-    start: Start, issuer: LocalIssuer, clock: FixedClock
-) -> None:
-    async with start("integration", parts=("api",), clock=clock) as started:
-        world = World(started, issuer)
-        await world.say(trust("Solent"))
-        await world.connected("Solent")
-        for url in ("http://mis.example/", "https://127.0.0.1/", "https://localhost/"):
-            refused = await asked(world, "POST", "", {"url": url})
-            assert refused.status_code == 422, url
-            assert refused.json()["type"].endswith("/address-refused")
-
-
 async def test_the_log_is_kept_for_a_month(mis: World, solent: Receiver, clock: FixedClock) -> None:
     webhook = await registered(mis, solent)
-    await took(solent, 3)
-    clock.advance(timedelta(days=31))
+    await tried(mis, webhook, 3)
+    clock.advance(timedelta(days=29))
+    await asked(mis, "POST", f"/{webhook}/ping")
+    await tried(mis, webhook, 4)
+    clock.advance(timedelta(days=2))
 
-    async def gone() -> bool:
-        return await deliveries(mis, webhook) == []
+    async def only_the_ping_is_left() -> bool:
+        return [each["type"] for each in await deliveries(mis, webhook)] == [PING_TYPE]
 
-    await eventually(gone)
-
-
-PAGE = Path(__file__).parents[3] / "docs" / "integration" / "webhooks.md"
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
-
-
-async def test_the_page_works_as_written(mis: World, solent: Receiver) -> None:
-    """What it says to type registers, and its receiver takes what is sent, and nothing forged."""
-    [typed], [written] = blocks("bash"), blocks("python")
-    async with served(mis.integration.running.app) as url:
-        told = {
-            "ASPIRE": url,
-            "TRUST": str(named("Solent")),
-            "SECRET": mis.secrets["Solent"],
-            "RECEIVER": solent.url,
-        }
-        process = await asyncio.create_subprocess_exec(
-            *("bash", "-euc", typed),
-            env=os.environ | told,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await asyncio.wait_for(process.communicate(), 20)
-    assert process.returncode == 0, err
-    await took(solent, 3)
-    handled: list[dict[str, Any]] = []
-    page: dict[str, Any] = {
-        "secret": json.loads(out)["secret"], "seen": set(), "handle": handled.append,
-    }  # fmt: skip
-    exec(written, page)  # noqa: S102 - it is ours
-    for body, headers in solent.bodies * 2:
-        assert page["receive"](body, headers) == 204
-    assert handled == solent.taken
-    body, headers = solent.bodies[0]
-    old = headers | {"webhook-timestamp": str(int(headers["webhook-timestamp"]) - 600)}
-    for forged in ((body + b" ", headers), (body, headers | {"webhook-id": "x"}), (body, old)):
-        with pytest.raises(WebhookVerificationError):
-            page["receive"](*forged)
-
-
-async def test_the_command_shows_what_is_sent_and_sends_again(
-    mis: World, solent: Receiver, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
-    async with served(mis.integration.running.app) as url:
-        monkeypatch.setenv("ASPIRE_INTEGRATION_URL", url)
-        monkeypatch.setenv("ASPIRE_TOKEN", mis.issuer.issue("office", "ada"))
-
-        async def aspire(*arguments: str) -> tuple[int, str]:
-            given = ["trust", *arguments, str(named("Solent"))]
-            code = await asyncio.to_thread(invoke, given)
-            said = capsys.readouterr()
-            return code, " ".join((said.out + said.err).split())
-
-        assert await aspire("webhooks") == (0, "The trust has no webhooks.")
-        assert (await aspire("deliveries"))[0] == 2
-        await registered(mis, solent)
-        await took(solent, 3)
-        code, shown = await aspire("webhooks")
-        assert code == 0
-        assert "active" in shown
-
-        async def logged() -> bool:
-            code, shown = await aspire("deliveries")
-            return (code, shown.count(" 204 ")) == (0, 3)
-
-        await eventually(logged)
-        assert await aspire("deliveries", "--failed") == (0, "Nothing failed.")
-        assert (await aspire("resend"))[0] == 2
-        code, shown = await aspire("resend", "--event", solent.ids[0])
-        assert (code, "wait for" in shown) == (0, True)
-        await took(solent, 4)
-        assert (await aspire("wake"))[0] == 0
+    await eventually(only_the_ping_is_left)
