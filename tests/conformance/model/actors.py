@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 
@@ -27,6 +27,7 @@ class Actor:
         self.connection: Connection | None = None
         self.loses_answer = False
         """Of the next commit."""
+        self.wants: Lock | None = None
         self._steps = 0
         self._dead = False
         self._go = asyncio.Event()
@@ -46,6 +47,11 @@ class Actor:
             and not self.connection.is_closed()
             and self.connection.is_in_transaction()
         )
+
+    @property
+    def waits(self) -> bool:
+        """Whether it stands still for a lock of its process, which the other task holds."""
+        return self.wants is not None and self.wants.locked()
 
     def go(self, steps: int) -> None:
         """Lets it take `steps` more steps."""
@@ -104,6 +110,20 @@ def rest() -> None:
         actor.rest()
 
 
+class Lock(asyncio.Lock):
+    """A lock between a process's tasks that says who waits for it."""
+
+    async def acquire(self) -> Literal[True]:
+        actor = _acting.get()
+        if actor is None:
+            return await super().acquire()
+        actor.wants = self
+        try:
+            return await super().acquire()
+        finally:
+            actor.wants = None
+
+
 class Connection(asyncpg.Connection):
     """A connection whose statements are steps."""
 
@@ -143,7 +163,7 @@ class Connection(asyncpg.Connection):
 
 async def settle(actors: Sequence[Actor], watching: asyncpg.Connection) -> None:
     """Returns once every actor rests, or waits for a lock that another holds."""
-    while moving := [each for each in actors if not each.rests.is_set()]:
+    while moving := [each for each in actors if not each.rests.is_set() and not each.waits]:
         with suppress(TimeoutError):
             async with asyncio.timeout(0.005):
                 for each in moving:

@@ -33,7 +33,7 @@ from shared.messaging.consumer import Consumer
 from shared.messaging.failures import AWAY
 from shared.messaging.relay import Relay
 from shared.settings import Settings
-from tests.conformance.model.actors import NO_END, Actor, rest, settle, step
+from tests.conformance.model.actors import NO_END, Actor, Lock, rest, settle, step
 from tests.standin import Broker, StandInReader
 
 SERVICE: Final = "cpd"
@@ -165,6 +165,7 @@ class World:
         consumer = Consumer(
             SERVICE, self.effects, self.pool, self.settings, client=self.broker.client
         )
+        consumer._seeking = Lock()
         reader = self.broker.client.reader(group_id=GROUP)
         reader.subscribe(
             [topic.name for topic in self.effects.topics], listener=consumer._subscriber._listener
