@@ -73,7 +73,7 @@ def _first(report: Mapping[str, Any]) -> Table:
     graded = report["starting_points"]["overall_grade"]["by_judgement"]
     good = graded["outstanding"] + graded["good"]
     of_them = f"{good:,} of {sum(graded.values()):,} with an overall grade Outstanding or Good"
-    table = _table()
+    table = titled_table()
     table.add_column(justify="left", no_wrap=True)
     table.add_column(justify="right", style="bold", no_wrap=True)
     table.add_column(style="dim", overflow="fold")
@@ -114,7 +114,7 @@ def _parts(report: Mapping[str, Any]) -> Iterable[RenderableType]:
 
 
 def _regions(networks: Mapping[str, int], schools: Mapping[str, int]) -> Table:
-    table = _table("By region")
+    table = titled_table("By region")
     table.add_column("networks", justify="right")
     table.add_column("schools", justify="right")
     for region, count in networks.items():
@@ -123,7 +123,7 @@ def _regions(networks: Mapping[str, int], schools: Mapping[str, int]) -> Table:
 
 
 def _starting_points(points: Mapping[str, Mapping[str, Any]]) -> Table:
-    table = _table("Starting points of the schools that joined")
+    table = titled_table("Starting points of the schools that joined")
     table.add_column(justify="right")
     for framework, found in points.items():
         table.add_row(label(framework), _figure(f"{found['total']:,}"), style="bold")
@@ -143,7 +143,7 @@ def _counts(title: str, counts: Mapping[str, int]) -> Table:
 
 
 def _figures(title: str, figures: Mapping[str, str]) -> Table:
-    table = _table(title)
+    table = titled_table(title)
     table.add_column(justify="right")
     for name, figure in figures.items():
         table.add_row(label(name), _figure(figure))
@@ -153,7 +153,7 @@ def _figures(title: str, figures: Mapping[str, str]) -> Table:
 def _months(months: Iterable[Mapping[str, Any]]) -> Table:
     rows = list(months)
     most = max((month["days_in_schools"] for month in rows), default=0)
-    table = _table("By month")
+    table = titled_table("By month")
     for name in ("Network Days", "attendance", "CPD hours", "days in schools"):
         table.add_column(name, justify="right")
     table.add_column(no_wrap=True, style="cyan")
@@ -175,7 +175,7 @@ def _figure(text: str) -> Text:
     return Text(text, style="dim" if text in ("0", "0.00") else "")
 
 
-def _table(title: str | None = None) -> Table:
+def titled_table(title: str | None = None) -> Table:
     """A table whose first column, already there, is headed by the title."""
     table = Table(
         box=box.SIMPLE_HEAD,

@@ -66,14 +66,30 @@ class Clients:
         """A token of a school's user."""
         return self._issuer.issue("school", f"school-{school_id}", schools=[UUID(school_id)])
 
+    def trust(self, trust_id: str) -> str:
+        """A token of a trust's own people."""
+        return self._issuer.issue("trust", f"trust-{trust_id}", groups=[UUID(trust_id)])
+
+    def url(self, service: str) -> str:
+        return str(self._clients[service].base_url)
+
     def participant(self, person_id: str) -> str:
         """A token of a leader for oneself."""
         return self._issuer.issue("participant", f"person-{person_id}", person=UUID(person_id))
 
     async def post(self, service: str, path: str, token: str, **body: Any) -> Json:
         """A command, sent again under the same key until it is answered. Raises Unexpected."""
+        return await self._tell("POST", service, path, token, body)
+
+    async def put(self, service: str, path: str, token: str, **body: Any) -> Json:
+        """As `post`, for what is replaced as a whole."""
+        return await self._tell("PUT", service, path, token, body)
+
+    async def _tell(
+        self, method: str, service: str, path: str, token: str, body: Mapping[str, Any]
+    ) -> Json:
         headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": str(uuid4())}
-        answer = await self._send(service, "POST", path, headers=headers, json=body)
+        answer = await self._send(service, method, path, headers=headers, json=body)
         if not answer.is_success:
             raise _unexpected(service, answer)
         return answer.json()

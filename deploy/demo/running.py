@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +21,8 @@ from deploy.demo.play import Phase, Stage, phases
 from deploy.demo.progress import Bars
 from deploy.demo.register import write_register
 from deploy.demo.tally import differences
+from deploy.demo.trusts import System
+from deploy.demo.trusts.table import print_trusts
 from deploy.embedded.home import default_home
 from deploy.embedded.instance import Instance
 from deploy.embedded.trouble import Trouble
@@ -46,14 +49,15 @@ async def _run(home: Path, *, once: bool, register: Path | None, seed: int, trac
     began = time.monotonic()
     # A day can be recorded once it has come, so the year that is played is the last whole one.
     year = ProgrammeYear.of(SystemClock().today()).previous()
-    async with Instance(home, tracing=tracing, say=say) as instance:
+    async with Instance(home, tracing=tracing, say=say) as instance, AsyncExitStack() as stays:
         instance.stop_on_signals()
         await start(instance, say)
         say(f"Everything runs after {time.monotonic() - began:.0f} s.")
         say(f"Playing the programme year {year}, the last one that is over (seed {seed}).")
-        playing = asyncio.ensure_future(_play(instance, year, register, seed))
-        report = await _unless_stopped(instance, playing)
+        playing = asyncio.ensure_future(_play(instance, stays, year, register, seed))
+        report, systems = await _unless_stopped(instance, playing)
         print_figures(report)
+        print_trusts(systems)
         out.print(Text(f"The demo took {time.monotonic() - began:.0f} s.", style="dim"))
         print_again(year, once=once)
         if once:
@@ -98,20 +102,25 @@ def _without_group(playing: "asyncio.Future[Any]") -> Any:
 
 
 async def _play(
-    instance: Instance, year: ProgrammeYear, register: Path | None, seed: int
-) -> dict[str, Any]:
+    instance: Instance,
+    stays: AsyncExitStack,
+    year: ProgrammeYear,
+    register: Path | None,
+    seed: int,
+) -> tuple[dict[str, Any], list[tuple[str, System]]]:
+    """The report, and the connected trusts' names and systems, which go on until `stays` ends."""
     issuer = LocalIssuer(instance.home / "issuer")
     urls = instance.addresses()
     async with Clients({name: urls[name] for name in instance.services}, issuer) as clients:
         with Bars(err) as bars:
             await _import(bars, clients, urls["membership"], register or _made_up(instance, seed))
             plan = make_plan(year, await _schools(clients), seed)
-            stage = Stage(plan, clients)
+            stage = Stage(plan, clients, instance.kafka_settings, stays)
             for phase in phases(stage):
                 await _phase(bars, phase)
             report = await _caught_up(bars, stage)
         say(f"{clients.requests:,} requests were answered.")
-    return report
+    return report, [(plan.groups[each].name, system) for each, system in stage.systems.items()]
 
 
 def _made_up(instance: Instance, seed: int) -> Path:

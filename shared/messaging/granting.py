@@ -5,6 +5,7 @@ aiokafka has no calls for this; librdkafka's client has.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ async def provide(
 ) -> Granted:
     """Has users come in with these passwords, and do what is `wanted` of each and nothing else.
 
-    `settings` are those of a user who may see to that. Done again it changes nothing.
+    `settings` are those of a user who may see to that. Done again it changes nothing. It returns
+    once a broker lets them in.
 
     Raises:
         NotGranted
@@ -86,7 +88,17 @@ async def provide(
         for name, trouble in zip(passwords, answers, strict=True)
         if trouble is not None
     }
-    return await _as_admin(settings, lambda admin: _provide(admin, unknown, wanted))
+    granted = await _as_admin(settings, lambda admin: _provide(admin, unknown, wanted))
+    await asyncio.gather(*(_let_in(as_user(settings, *each)) for each in unknown.items()))
+    return granted
+
+
+async def _let_in(user: Settings) -> None:
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while trouble := await cluster.answers(user):
+        if time.monotonic() > deadline:
+            raise NotGranted(f"{trouble}, though it has made the user: do this again.")
+        await asyncio.sleep(0.05)
 
 
 async def users(settings: Settings, names: Sequence[str]) -> set[str]:
@@ -146,13 +158,6 @@ def as_user(settings: Settings, name: str, password: str) -> Settings:
 def _provide(
     admin: AdminClient, passwords: Mapping[str, str], wanted: Mapping[str, frozenset[Grant]]
 ) -> Granted:
-    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-    users: list[UserScramCredentialAlteration] = [
-        UserScramCredentialUpsertion(name, info, password.encode())
-        for name, password in passwords.items()
-    ]
-    if users:
-        _await(*admin.alter_user_scram_credentials(users, **_SOON).values())
     should = {_binding(name, grant) for name, leave in wanted.items() for grant in leave}
     found = _await(*(admin.describe_acls(_anything(name), **_SOON) for name in wanted))
     has = {binding for bindings in found for binding in bindings}
@@ -160,6 +165,13 @@ def _provide(
         _await(*admin.create_acls(missing, **_SOON).values())
     if extra := [_exactly(binding) for binding in has - should]:
         _await(*admin.delete_acls(extra, **_SOON).values())
+    info = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
+    users: list[UserScramCredentialAlteration] = [
+        UserScramCredentialUpsertion(name, info, password.encode())
+        for name, password in passwords.items()
+    ]
+    if users:  # last: brokers learn in order, so that whoever comes in has leave already
+        _await(*admin.alter_user_scram_credentials(users, **_SOON).values())
     return Granted(tuple(passwords), len(missing), len(extra))
 
 

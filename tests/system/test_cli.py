@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from uuid import uuid4
 
@@ -19,6 +20,7 @@ import pytest
 from deploy.demo.register import write_register
 from shared.service import SERVICES
 from tests import bad_event
+from tests.system import small_year
 from tests.system.commands import Aspire, run_sql
 from tests.system.scaling import SECONDS, Networks, applied, replicas
 from tests.system.story import follow
@@ -410,6 +412,16 @@ def test_operators_acts_are_in_the_audit_trail_with_their_reasons(aspire: Aspire
     assert resumed["actor"].startswith("operator:")
     assert (resumed["part"], resumed["because"]) == ("consumer", "it is there")
     assert "cpd consumer resumed  by operator:" in aspire(*asked).stdout
+
+
+@pytest.mark.usefixtures("up")
+async def test_two_trusts_systems_know_exactly_what_is_their_own(aspire: Aspire) -> None:
+    stage = await small_year.play(aspire)
+    by_webhooks, by_kafka = (each.records.known() for each in stage.systems.values())
+    assert sorted(by_webhooks.hours.values()) == [Decimal("1.50"), Decimal("5.50"), Decimal("8.00")]
+    assert list(by_kafka.hours.values()) == [Decimal("7.50")]
+    webhooks = await asyncio.to_thread(aspire.json, "trust", "webhooks", stage.groups[0])
+    assert webhooks == []
 
 
 @pytest.mark.usefixtures("up")

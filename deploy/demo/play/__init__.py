@@ -13,6 +13,7 @@ from deploy.demo.play.development_days import (
 from deploy.demo.play.network_days import network_days_in, play_network_days
 from deploy.demo.play.opening import appoint_leaders, establish_networks, join_schools
 from deploy.demo.play.stage import Done, Stage
+from deploy.demo.play.trusts import CONNECTED, connect_trusts, trusts_know
 
 __all__ = ["Phase", "Stage", "phases"]
 
@@ -33,6 +34,7 @@ def phases(stage: Stage) -> list[Phase]:
     opening = [
         Phase("Networks and advisers", len(plan.networks), partial(establish_networks, stage)),
         Phase("Schools join", len(plan.schools), partial(join_schools, stage)),
+        Phase("Trusts connect", CONNECTED, partial(connect_trusts, stage)),
         Phase("Leaders in post", first, partial(appoint_leaders, stage)),
     ]
     terms = []
@@ -52,4 +54,5 @@ def phases(stage: Stage) -> list[Phase]:
             )
         )
     own = Phase("Leaders' own records", len(plan.own_records), partial(enter_own_records, stage))
-    return [*opening, *terms, own]
+    told = Phase("Trusts know what is theirs", CONNECTED, partial(trusts_know, stage))
+    return [*opening, *terms, own, told]

@@ -7,6 +7,7 @@ from typing import Any
 from deploy.demo.clients import each
 from deploy.demo.plan.parts import Leader, MemberSchool, Plan
 from deploy.demo.play.opening import introduce, learned_of
+from deploy.demo.play.staff import report_leaving, report_staff
 from deploy.demo.play.stage import Done, Stage
 from deploy.demo.terms import Term
 from shared.events.vocabulary import LeavingReason
@@ -87,16 +88,23 @@ async def _learned(
 async def _succeed(stage: Stage, leader: Leader) -> None:
     assert leader.succeeds is not None
     goes = stage.plan.leaders[leader.succeeds]
-    assert goes.left_on is not None
-    person_id = stage.people[goes.number]
+    if stage.system_of(goes.school):
+        await report_leaving(stage, goes)
+        await report_staff(stage, [leader], lambda: None)
+    else:
+        await _leave_post(stage, goes)
+        await introduce(stage, leader)
+    await learned_of(stage, leader)
+
+
+async def _leave_post(stage: Stage, leader: Leader) -> None:
+    assert leader.left_on is not None
     await stage.clients.post(
         "membership",
-        f"/people/{person_id}/posts/{stage.posts[goes.number]}/leave",
-        stage.school_token(goes.school),
-        left_on=goes.left_on.isoformat(),
+        f"/people/{stage.people[leader.number]}/posts/{stage.posts[leader.number]}/leave",
+        stage.school_token(leader.school),
+        left_on=leader.left_on.isoformat(),
     )
-    await introduce(stage, leader)
-    await learned_of(stage, leader)
 
 
 async def _merge(stage: Stage, leader: Leader) -> None:

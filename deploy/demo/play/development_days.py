@@ -51,8 +51,9 @@ async def _play(stage: Stage, day: DevelopmentDay) -> None:
     if day.corrected_hours is not None:
         hours = day.corrected_hours
         await clients.post("scheduling", f"{path}/correction", token, hours=str(hours))
-    stage.tally.days_in_schools += 1
-    stage.tally.other_hours += hours * len(people)
+    stage.tally.visits[made["day_id"]] = (stage.school_id(day.school), hours)
+    for person in people:
+        stage.tally.other_hours[person] += hours
     stage.tally.named.update(people)
 
 
@@ -81,4 +82,4 @@ async def _own_record(stage: Stage, record: OwnRecord) -> None:
     if record.revoked:
         await stage.clients.post("cpd", f"{path}/{made['credit_id']}/revocation", token)
     else:
-        stage.tally.other_hours += record.hours
+        stage.tally.other_hours[person_id] += record.hours

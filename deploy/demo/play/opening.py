@@ -1,10 +1,12 @@
 """The year opens: networks and advisers, schools and groups that join, and their leaders."""
 
+import asyncio
 from typing import Any
 
 from deploy.demo.clients import each
 from deploy.demo.names import email
 from deploy.demo.plan.parts import Group, Leader, MemberSchool, Network
+from deploy.demo.play.staff import report_staff
 from deploy.demo.play.stage import Done, Stage
 
 
@@ -21,9 +23,15 @@ async def join_schools(stage: Stage, done: Done) -> None:
 
 
 async def appoint_leaders(stage: Stage, done: Done) -> None:
-    """Each school introduces its own leaders; successors come later in the year."""
+    """Each school introduces its own leaders, or its trust's system reports them; successors come
+    later in the year."""
     first = [leader for leader in stage.plan.leaders if leader.succeeds is None]
-    await each((introduce(stage, leader) for leader in first), done)
+    reported = [leader for leader in first if stage.system_of(leader.school)]
+    others = [leader for leader in first if not stage.system_of(leader.school)]
+    await asyncio.gather(
+        each((introduce(stage, leader) for leader in others), done),
+        report_staff(stage, reported, done),
+    )
     # Asked for afterwards, not one by one: meanwhile most of it has arrived.
     await each((learned_of(stage, leader) for leader in first), lambda: None)
 

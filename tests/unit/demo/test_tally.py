@@ -11,7 +11,7 @@ def test_hours_count_for_those_who_came() -> None:
         registers={"day": {"a": Attendance.ATTENDED, "b": Attendance.LATE, "c": Attendance.ABSENT}},
         hours_of_day={"day": Decimal(5)},
         person_of_place={"a": "ann", "b": "bob", "c": "cy"},
-        other_hours=Decimal("1.5"),
+        other_hours={"ann": Decimal("1.5")},
     )
     figures = tally.figures()
     assert figures["cpd_hours.total"] == "11.50"
