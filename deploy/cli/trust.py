@@ -7,7 +7,7 @@ import typer
 from rich import box
 from rich.table import Table
 
-from deploy.cli import trust_kafka, webhooks
+from deploy.cli import trust_kafka, trust_sandbox, webhooks
 from deploy.cli.integration import AsJson, Token, Trust, ask
 from deploy.cli.terminal import out, print_json, print_line, say
 
@@ -18,6 +18,7 @@ app = typer.Typer(
 
 app.add_typer(webhooks.app)
 app.add_typer(trust_kafka.app, name="kafka")
+app.add_typer(trust_sandbox.app, name="sandbox")
 
 
 @app.command()

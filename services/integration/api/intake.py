@@ -13,6 +13,7 @@ from services.integration.domain import staff as domain
 from services.integration.domain.matching import match
 from services.integration.domain.reports import Report, SchoolReport, StaffReport
 from services.integration.domain.staff import SchoolIsNotTheTrusts, Schools, Staff
+from services.integration.playing import record
 from services.integration.store import links, people
 from services.integration.store import reports as store
 from services.integration.store.reports import Origin
@@ -95,7 +96,7 @@ async def decide(
     desk.facts += await _match(connection, trust_id, desk.reported, today, marks)
     if schools := [fact for fact in desk.facts if isinstance(fact, mis.SchoolReported)]:
         await store.save_schools(connection, schools)
-    tx.record(*desk.facts)
+    await record(tx, trust_id, desk.facts)
     return answers
 
 

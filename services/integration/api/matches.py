@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field, TypeAdapter
 from services.integration.domain import matching
 from services.integration.domain.connection import TrustUnknown
 from services.integration.domain.reports import RoleCode
+from services.integration.playing import record
 from services.integration.store import links, people, reports, trusts
 from shared.events import mis
 from shared.events.vocabulary import Role
@@ -101,7 +102,7 @@ async def decide(
             )
     link, fact = link.choose(mis.record_of(trust_id, link.external_id), body.person_id)
     await links.save(tx.connection, link)
-    tx.record(fact)
+    await record(tx, trust_id, [fact])
     return DecidedOut(match_id=match_id, person_id=link.person_id)
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from services.integration.api.asking import OFFICE
 from services.integration.domain import connection as domain
 from services.integration.domain.staff import StaffUnknown
+from services.integration.playing import record
 from services.integration.store import reports, webhooks
 from services.integration.store import trusts as store
 from shared.events import Event
@@ -84,7 +85,7 @@ class ErasedOut(BaseModel):
 
 @making.post(PATH, status_code=201, summary="Connect a trust's systems")
 async def connect(trust_id: UUID, tx: Tx, now: Now, _: Nothing | None = None) -> SecretOut:
-    new, secret = _new_credential(now)
+    new, secret = new_credential(now)
     found = await _locked(tx, trust_id)
     await _save(tx, *found.connect(new))
     return SecretOut(trust_id=trust_id, credential_id=new.credential_id, secret=secret)
@@ -92,7 +93,7 @@ async def connect(trust_id: UUID, tx: Tx, now: Now, _: Nothing | None = None) ->
 
 @making.post(f"{PATH}/rotation", summary="Give a trust's systems a new secret")
 async def rotate(trust_id: UUID, tx: Tx, now: Now, body: Rotation | None = None) -> SecretOut:
-    new, secret = _new_credential(now)
+    new, secret = new_credential(now)
     found = await _locked(tx, trust_id)
     overlap = timedelta(hours=(body or Rotation.model_validate({})).overlap_hours)
     await _save(tx, *found.rotate(new, overlap))
@@ -125,7 +126,7 @@ async def erase(trust_id: UUID, external_id: str, tx: Tx, _: Nothing | None = No
     erased, facts = found[external_id].erase()
     if facts:
         await reports.forget_staff(tx.connection, [erased])
-        tx.record(*facts)
+        await record(tx, trust_id, facts)
     return ErasedOut(trust_id=trust_id, external_id=external_id, erased=True)
 
 
@@ -138,7 +139,8 @@ router.include_router(making)
 router.include_router(changing)
 
 
-def _new_credential(now: datetime) -> tuple[domain.Credential, str]:
+def new_credential(now: datetime) -> tuple[domain.Credential, str]:
+    """And its secret."""
     secret = secrets.token_urlsafe(32)
     made = domain.Credential(credential_id=uuid4(), secret_hash=domain.hashed(secret), made_at=now)
     return made, secret

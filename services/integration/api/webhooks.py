@@ -124,7 +124,8 @@ async def register(
         made_at=now,
         secrets=(new,),
     )
-    start = await feed.end(tx.connection, trust) if body.start == "now" else 0
+    place = feed.end if body.start == "now" else feed.beginning
+    start = await place(tx.connection, trust)
     await store.add(tx.connection, webhook, start)
     tx.record(webhook.register())
     return WebhookSecretOut(webhook_id=webhook.webhook_id, secret=secret)

@@ -186,7 +186,8 @@ class _Carrier:
             return feed.BEGINNING
         position, event_id = last
         there = await feed.at(connection, [(trust_id, position)])
-        if [str(each.id) for each in there.values()] == [event_id]:
+        begun_anew = 0 < position <= await feed.beginning(connection, trust_id)
+        if begun_anew or [str(each.id) for each in there.values()] == [event_id]:
             self._at[topic] = (end, position)
             return position
         log.error(

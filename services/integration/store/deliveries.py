@@ -173,7 +173,10 @@ async def record(connection: asyncpg.Connection, outcomes: Sequence[Outcome]) ->
           FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bigint[], $5::integer[],
                       $6::timestamptz[], $7::integer[], $8::integer[], $9::text[], $10::text[],
                       $11::boolean[]) AS o (webhook_id)
-         WHERE EXISTS (SELECT FROM webhook AS w WHERE w.webhook_id = o.webhook_id)
+         WHERE EXISTS (SELECT
+                         FROM webhook AS w
+                        WHERE w.webhook_id = o.webhook_id
+                          FOR KEY SHARE)
         """,
         *columns(map(_logged, outcomes), 11),
     )

@@ -108,6 +108,14 @@ async def end(connection: asyncpg.Connection, trust_id: UUID) -> int:
     return position or BEGINNING
 
 
+async def beginning(connection: asyncpg.Connection, trust_id: UUID) -> int:
+    """The position behind which it begins: a sandbox's goes on counting where it begins anew."""
+    position: int | None = await connection.fetchval(
+        "SELECT begins FROM sandbox WHERE trust_id = $1", trust_id
+    )
+    return position or BEGINNING
+
+
 async def ends(connection: asyncpg.Connection, trust_ids: Sequence[UUID]) -> dict[UUID, int]:
     """The last positions of those of the feeds that have any."""
     rows = await connection.fetch(

@@ -23,7 +23,11 @@ APPEND: Final = """
           CROSS JOIN LATERAL trusts_of(t) AS o (trust_id)
      ),
      ends AS (
-         SELECT e.trust_id, coalesce(f.position, 0) AS position, coalesce(f.digest, 0) AS digest
+         SELECT e.trust_id,
+                coalesce(f.position,
+                         (SELECT begins FROM sandbox AS b WHERE b.trust_id = e.trust_id),
+                         0) AS position,
+                coalesce(f.digest, 0) AS digest
            FROM (SELECT DISTINCT trust_id FROM slice_of) AS e
            LEFT JOIN LATERAL (SELECT position, digest
                                 FROM feed

@@ -96,7 +96,7 @@ async def page_of_links(
     waiting: bool,
 ) -> list[asyncpg.Record]:
     """Links with what was reported, and the candidates that there are now: for a trust those with a
-    post at one of its schools, for the office (`trusts` None) all of them."""
+    post at one of its schools, for the office (`trusts` None) all of them, and no sandbox's."""
     return await connection.fetch(
         """
         SELECT l.link_id AS id, l.trust_id, l.external_id, l.person_id, s.name, s.email,
@@ -113,6 +113,7 @@ async def page_of_links(
          WHERE ($1::uuid IS NULL OR l.link_id > $1)
            AND ($2::timestamptz IS NULL OR l.updated_at >= $2)
            AND ($4::uuid[] IS NULL OR l.trust_id = ANY ($4))
+           AND ($4::uuid[] IS NOT NULL OR sandbox_of(l.trust_id) IS NULL)
            AND (NOT $5 OR l.person_id IS NULL)
          ORDER BY l.link_id
          LIMIT $3

@@ -93,7 +93,8 @@ async def candidates_for(
     trns: Mapping[str, Sequence[bytes]],
 ) -> dict[str, list[Candidate]]:
     """By external id: who has the same work e-mail address or TRN, and who of the same name has a
-    post at a school of the trust today. Their profiles stay until the transaction ends.
+    post at a school of the trust today. Their profiles stay until the transaction ends. Real trusts
+    find nobody who is fictional, and a sandbox only its own.
 
     `trns` are the marks by which the TRN of an external id is found, where one was reported.
     """
@@ -124,6 +125,7 @@ async def candidates_for(
             OR p.person_id IN (SELECT person_id FROM trn WHERE trn.external_id = r.external_id)
             OR (p.plain_name = r.plain_name
                 AND works_for(p.person_id, $6, $4))
+         WHERE sandbox_of(p.person_id) IS NOT DISTINCT FROM sandbox_of($6)
          ORDER BY p.person_id, r.external_id
            FOR SHARE OF p
         """,

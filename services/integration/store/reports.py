@@ -81,7 +81,14 @@ async def schools_of(
 ) -> Schools:
     """As far as it concerns these URNs and external ids, and all stays in the trust."""
     by_urn = await connection.fetch(
-        "SELECT urn, school_id FROM school_urn WHERE urn = ANY ($1)", list(urns)
+        """
+        SELECT urn, school_id
+          FROM school_urn
+         WHERE urn = ANY ($1)
+           AND sandbox_of(school_id) IS NOT DISTINCT FROM sandbox_of($2)
+        """,
+        list(urns),
+        trust_id,
     )
     called = await connection.fetch(
         "SELECT external_id, school_id FROM reported_school"

@@ -1,11 +1,13 @@
 """`aspire trust`, and what the page for a trust's developer says to type."""
 
 import asyncio
+import json
 import os
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 import pytest_asyncio
 
@@ -49,6 +51,32 @@ async def test_the_command_connects_rotates_and_revokes(
     assert two not in shown
     assert await aspire("revoke") == 0
     assert await world.signed_in("Solent", two) == 401
+
+
+async def test_the_command_makes_resets_and_removes_a_sandbox(
+    url: str, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def sandbox(*arguments: str) -> str:
+        assert await asyncio.to_thread(invoke, ["trust", "sandbox", *arguments]) == 0
+        return capsys.readouterr().out
+
+    made = (await sandbox()).splitlines()
+    assert re.fullmatch(
+        r"Sandbox Learning Trust \w{4}: 13 people, 51 events of its first day", made[0]
+    )
+    assert any("900000" in line and "Alderbrook Primary School" in line for line in made)
+    [found] = json.loads(await sandbox("list", "--json"))
+    auth = httpx.BasicAuth(found["trust_id"], made[-1])
+    answer = await world.integration.client.get("/mis/connection", auth=auth)
+    assert answer.json()["name"] == found["name"]
+    assert "77 events of 2 days" in await sandbox("day", found["trust_id"])
+    assert "51 events of its first day" in await sandbox("reset", found["trust_id"])
+    assert "900000, 900001, 900002" in " ".join((await sandbox("list")).split())
+    await sandbox("remove", found["trust_id"])
+    assert await sandbox("list") == "There are no sandboxes.\n"
+    again = json.loads(await sandbox("--json"))
+    assert again["secret"]
+    assert again["sandbox"]["days"] == 1
 
 
 async def test_each_command_of_the_page_works_as_written(url: str, world: World) -> None:
