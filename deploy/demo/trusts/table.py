@@ -17,7 +17,7 @@ def print_trusts(systems: Iterable[tuple[str, System]]) -> None:
     """Names and systems of trusts, each of which knows exactly what is its own."""
     table = titled_table("Trusts’ systems")
     table.add_column("by", no_wrap=True)
-    for name in ("staff", "events", "came", "visits", "CPD hours"):
+    for name in ("staff", "events", "came", "visits", "hours"):
         table.add_column(name, justify="right", no_wrap=True)
     for name, system in systems:
         known = system.records.known()
