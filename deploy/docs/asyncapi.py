@@ -47,6 +47,11 @@ ENVELOPE: Final[Schema] = {
         "data": {"type": "object"},
     },
 }
+PING: Final[Schema] = {
+    "type": "object",
+    "required": ["webhook_id"],
+    "properties": {"webhook_id": {"type": "string", "format": "uuid"}},
+}
 
 
 @dataclass(frozen=True)
@@ -69,7 +74,7 @@ CHANNELS: Final = (
     Channel(
         "webhook", "send", None,
         "Each event to the trust's own address, signed after Standard Webhooks, and where it asks "
-        f"for one a ping, {PING_TYPE}", TOLD_TYPES,
+        "for one a ping", (*TOLD_TYPES, PING_TYPE),
         server="trust", method="POST",
     ),
     Channel(
@@ -152,6 +157,7 @@ def _operation(channel: Channel) -> Schema:
 def _messages() -> Schema:
     """Of each event, and of each batch of them."""
     found = examples.reported() | {event.type: each for event, each in examples.told().items()}
+    found[PING_TYPE] = examples.pinged()
     batches = {_batch(each): each for each in CHANNELS if each.batch}
     return {kind: _message(kind, example) for kind, example in found.items()} | {
         name: {
@@ -189,6 +195,8 @@ def _schemas() -> Schema:
     schemas: Schema = found["$defs"] | of_reports["$defs"]
     schemas["ExternalIds"] = TypeAdapter(ExternalIds).json_schema()
     schemas["CloudEvent"] = ENVELOPE
+    schemas["Ping"] = PING
+    schemas[PING_TYPE] = _event(PING_TYPE, SCHEMAS + "Ping", "Deliveries arrive; in no feed.")
     for model in TOLD:
         reference = written[model, "serialization"]["$ref"]
         data = schemas[reference.removeprefix(SCHEMAS)]

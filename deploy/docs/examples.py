@@ -16,6 +16,7 @@ from services.integration.domain.telling import (
     mentioned,
     slices,
 )
+from services.integration.sending.parcels import PING_TYPE, ping
 from shared.events import Event, Received
 
 RECORDED: Final = datetime(2026, 10, 9, 8, 15, 27, 120450, tzinfo=UTC)
@@ -39,6 +40,11 @@ _REPORTED: Final[Mapping[str, dict[str, Any]]] = {
 def told() -> dict[type[Event], CloudEvent]:
     """An example of each event that a trust is told, as a delivery or the feed has it."""
     return {event: _delivered(event) for event in TOLD}
+
+
+def pinged() -> CloudEvent:
+    """An example of what a webhook is sent where its trust asks for it."""
+    return ping(named(PING_TYPE), named("webhook_id"), RECORDED)
 
 
 def reported() -> dict[str, CloudEvent]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from deploy.docs import examples
 from services.integration.domain.reports import REPORTS
 from services.integration.domain.telling import TOLD, Cut
+from services.integration.sending.parcels import PING_TYPE
 
 INTRODUCTION: Final = """\
 # Every event, with an example
@@ -27,6 +28,7 @@ WHOSE: Final[Mapping[Cut, str]] = {
     Cut.DAY: "trusts whose schools take part in the day",
     Cut.REGISTER: "each school's trust, with that school's own entries only",
 }
+PING: Final = "Sent to a webhook when its trust asks for it, and in no feed."
 
 
 def trusts_page() -> str:
@@ -42,11 +44,11 @@ def trusts_page() -> str:
     lines += ["## What you are told", ""]
     for event, example in examples.told().items():
         lines += _section(event.type, event, f"Told to {WHOSE[TOLD[event]]}.", example)
-    return "\n".join(lines)
+    return "\n".join([*lines, *_section(PING_TYPE, None, PING, examples.pinged())])
 
 
-def _section(kind: str, model: type, text: str, example: Mapping[str, Any]) -> list[str]:
-    said = " ".join(inspect.cleandoc(model.__doc__ or "").split())
+def _section(kind: str, model: type | None, text: str, example: Mapping[str, Any]) -> list[str]:
+    said = " ".join(inspect.cleandoc(model.__doc__ or "").split()) if model else ""
     written = json.dumps(example, indent=2, ensure_ascii=False)
     return [
         f"### {kind.split('.')[3]}",

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -56,14 +56,18 @@ def _parcel(due: Due, webhook: Webhook, told: Told, called: ExternalIds) -> Parc
 
 def _ping(due: Due, webhook: Webhook, now: datetime) -> Parcel:
     event_id = uuid4()
-    event = {
+    body = json.dumps(ping(event_id, webhook.webhook_id, now))
+    return Parcel(due=due, webhook=webhook, event_id=event_id, type=PING_TYPE, body=body)
+
+
+def ping(event_id: UUID, webhook_id: UUID, now: datetime) -> dict[str, Any]:
+    """The CloudEvent by which a trust sees that deliveries arrive; it is in no feed."""
+    return {
         "specversion": "1.0",
         "id": str(event_id),
         "source": "/aspire/integration",
         "type": PING_TYPE,
         "time": now.isoformat().replace("+00:00", "Z"),
         "datacontenttype": "application/json",
-        "data": {"webhook_id": str(webhook.webhook_id)},
+        "data": {"webhook_id": str(webhook_id)},
     }
-    body = json.dumps(event)
-    return Parcel(due=due, webhook=webhook, event_id=event_id, type=PING_TYPE, body=body)

@@ -17,6 +17,7 @@ from deploy.docs.asyncapi import CHANNELS, asyncapi, references
 from deploy.docs.openapi import openapi
 from services.integration.domain.reports import REPORTS
 from services.integration.domain.telling import TYPES
+from services.integration.sending.parcels import PING_TYPE
 
 DOCUMENT = json.loads(json.dumps(asyncapi()))
 
@@ -51,7 +52,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 def test_each_type_is_a_message_of_each_channel_that_has_it() -> None:
     messages = DOCUMENT["components"]["messages"]
-    assert set(messages) == TYPES | set(REPORTS) | {"feed.batch", "reports.batch"}
+    assert set(messages) == TYPES | set(REPORTS) | {PING_TYPE, "feed.batch", "reports.batch"}
     for channel in CHANNELS:
         named = [at(DOCUMENT, each) for each in references(
             DOCUMENT["channels"][channel.name]["messages"]
