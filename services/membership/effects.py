@@ -70,6 +70,7 @@ async def _settle(
     people = await store.people_of(tx, person_ids)
     settled: list[ReportedPost] = []
     introduced: dict[object, Person] = {}
+    called: dict[object, Person] = {}
     posts: dict[object, Post] = {}
     caused: list[Caused] = []
     for row in sorted(rows, key=lambda row: row.record):
@@ -79,13 +80,16 @@ async def _settle(
         if now != row:
             settled.append(now)
         if person is not None:
-            if before is None:
+            if before is None or person.person_id in introduced:
                 introduced[person.person_id] = person
+            elif person.email != before.email:
+                called[person.person_id] = person
             people.update({each: person for each, of in people.items() if of is before})
             people[person.person_id] = person
         posts.update({post.post_id: post for post in changed})
         caused += [Caused(cause[row.record], fact) for fact in facts]
     await store.introduce(tx, list(introduced.values()))
+    await store.save_profiles(tx, list(called.values()))
     if posts:
         await store.save_posts(tx, list(posts.values()))
     if settled:

@@ -46,6 +46,8 @@ class ReportedPost:
     person_id: UUID | None = None
     name: str | None = None
     email: str | None = None
+    told_email: str | None = None
+    """The address that the record said last, once it is known who it is."""
     post_id: UUID | None = None
     outcome: Outcome = Outcome.WAITING
     detail: str | None = None
@@ -57,14 +59,30 @@ class ReportedPost:
 
         A rule that does not allow it is an outcome, which the trust can see, and no error.
         """
-        known = self if person is None else replace(self, name=None, email=None)
-        if self.reported is None or self.person_id is None or (person is None and not self.name):
-            return known, person, (), ()
+        known: Self = self
+        called: Sequence[Event] = ()
+        if person is not None and self.name is not None:
+            known, person, called = self._call(person)
+        if known.reported is None or known.person_id is None or not (person or known.name):
+            return known, person, (), called
         try:
-            return known.settled(self.reported, person, school)
+            known, person, posts, facts = known.settled(known.reported, person, school)
         except Refused as refusal:
             refused = replace(known, outcome=Outcome.REFUSED, detail=refusal.detail)
-            return refused, person, (), ()
+            return refused, person, (), called
+        return known, person, posts, [*called, *facts]
+
+    def _call(self, person: Person) -> tuple[Self, Person, Sequence[Event]]:
+        """A trust's system renames nobody, and changes an address that it has said itself."""
+        known = replace(self, name=None, email=None, told_email=self.email)
+        its_own = person.email in (None, self.told_email)
+        if person.name is None or self.email is None or not its_own:
+            return known, person, ()
+        try:
+            person, profile = person.call(person.name, self.email)
+        except Refused:
+            return known, person, ()
+        return known, person, () if profile is None else (profile,)
 
     def settled(
         self, reported: Reported, person: Person | None, school: School | None
@@ -72,10 +90,12 @@ class ReportedPost:
         """As `settle`, of a record that is whole. Raises a Refused."""
         facts: list[Event] = []
         posts: list[Post] = []
+        told_email = self.told_email
         if person is None:
             assert self.person_id is not None
             person, profile = Person.introduce(self.person_id, self.name or "", self.email)
             facts.append(profile)
+            told_email = self.email
         person.check_usable()
         post = next((each for each in person.posts if each.post_id == self.post_id), None)
         outcome = self.outcome
@@ -100,8 +120,9 @@ class ReportedPost:
             posts.append(post)
             facts.append(left)
         settled = replace(
-            self, name=None, email=None, post_id=post.post_id, outcome=outcome, detail=None
-        )
+            self, name=None, email=None, told_email=told_email,
+            post_id=post.post_id, outcome=outcome, detail=None,
+        )  # fmt: skip
         return settled, person, posts, facts
 
 

@@ -104,7 +104,8 @@ async def put_names(
          ORDER BY record
         ON CONFLICT (record) DO UPDATE
            SET name = excluded.name,
-               email = excluded.email
+               email = excluded.email,
+               told_email = CASE WHEN excluded.name IS NOT NULL THEN r.told_email END
         RETURNING r.*
         """,
         [record for record, _, _ in names],
@@ -124,15 +125,17 @@ async def save(connection: asyncpg.Connection, settled: Sequence[ReportedPost]) 
     await connection.execute(
         """
         UPDATE reported_post AS r
-           SET name = e.name, email = e.email, post_id = e.post_id, outcome = e.outcome,
-               detail = e.detail, updated_at = now()
-          FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::text[])
-               AS e (record, name, email, post_id, outcome, detail)
+           SET name = e.name, email = e.email, told_email = e.told_email, post_id = e.post_id,
+               outcome = e.outcome, detail = e.detail, updated_at = now()
+          FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::text[],
+                      $7::text[])
+               AS e (record, name, email, told_email, post_id, outcome, detail)
          WHERE r.record = e.record
         """,
         [each.record for each in settled],
         [each.name for each in settled],
         [each.email for each in settled],
+        [each.told_email for each in settled],
         [each.post_id for each in settled],
         [each.outcome for each in settled],
         [each.detail for each in settled],
@@ -171,6 +174,11 @@ async def schools_of(
 async def introduce(connection: asyncpg.Connection, introduced: Sequence[Person]) -> None:
     for person in introduced:
         await people.add_person(connection, person)
+
+
+async def save_profiles(connection: asyncpg.Connection, called: Sequence[Person]) -> None:
+    for person in called:
+        await people.save_profile(connection, person)
 
 
 async def save_posts(connection: asyncpg.Connection, posts: Sequence[Post]) -> None:
@@ -238,6 +246,7 @@ def _reported_post(row: asyncpg.Record) -> ReportedPost:
         person_id=row["person_id"],
         name=row["name"],
         email=row["email"],
+        told_email=row["told_email"],
         post_id=row["post_id"],
         outcome=Outcome(row["outcome"]),
         detail=row["detail"],

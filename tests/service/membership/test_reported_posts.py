@@ -45,10 +45,12 @@ def matched(
                                     matched_by=by)  # fmt: skip
 
 
-def named(name: str | None = "Bo New", external_id: str = "E1") -> Event:
+def named(
+    name: str | None = "Bo New", external_id: str = "E1", email: str = "bo@ash.example"
+) -> Event:
     if name is None:
         return mis.StaffProfileErased(record=record(external_id))
-    return mis.StaffProfile(record=record(external_id), name=name, email="bo@ash.example")
+    return mis.StaffProfile(record=record(external_id), name=name, email=email)
 
 
 class Said:
@@ -226,3 +228,20 @@ async def test_a_trust_sees_what_became_of_its_own(office: Office, say: Said) ->
     assert await outcomes(office, groups=[uuid5(_IDS, "another")]) == []
     refused = await office.say("GET", "/reported-posts", token=office.token("school"))
     assert refused.status_code == 403
+
+
+async def test_an_address_that_is_reported_anew_becomes_the_persons(
+    office: Office, say: Said
+) -> None:
+    school, person_id = await office.school(), str(uuid5(_IDS, "new"))
+    await say(named(), matched(person_id, by=MatchedBy.NEW_PERSON), reported(school))
+    await say(named("Bo Renamed", email="b.new@ash.example"))
+    person = await office.look(f"/people/{person_id}")
+    assert (person["name"], person["email"]) == ("Bo New", "b.new@ash.example")
+    *_, (last, profile) = await office.events(person_id)
+    assert last == "PersonProfile"
+    assert profile is not None
+    assert profile["email"] == "b.new@ash.example"
+    await say(named(None))
+    kept = await office.pool.fetch("SELECT name, email, told_email FROM reported_post")
+    assert [tuple(each) for each in kept] == [(None, None, None)]

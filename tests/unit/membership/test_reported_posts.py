@@ -10,6 +10,7 @@ import pytest
 from services.membership.domain.person import Person
 from services.membership.domain.reported import Outcome, Reported, ReportedPost
 from services.membership.domain.school import School
+from shared.events.membership import PersonProfile
 from shared.events.vocabulary import Role
 from tests.unit.membership.programme import a_school
 
@@ -54,6 +55,40 @@ def test_a_new_person_is_introduced_and_their_name_kept_no_longer() -> None:
     assert (person.name, person.posts) == ("Bo", (post,))
     assert [type(fact).__name__ for fact in facts] == ["PersonProfile", "LeaderAppointed"]
     assert (settled.name, settled.email, settled.post_id) == (None, None, post.post_id)
+    assert settled.told_email == "bo@ash.example"
+
+
+NEW, OLD, OWN = "new@ash.example", "old@ash.example", "entered@ash.example"
+
+
+@pytest.mark.parametrize(
+    ("has", "said_last", "becomes"),
+    [
+        (None, None, NEW),
+        (OLD, OLD, NEW),
+        (OWN, None, OWN),  # somebody has entered it
+        (OWN, OLD, OWN),
+        (NEW, OLD, NEW),
+    ],
+)
+def test_a_reported_address_changes_what_was_reported_and_nobodys_name(
+    has: str | None, said_last: str | None, becomes: str
+) -> None:
+    record = a_record(reported=None, name="Renamed", email=NEW, told_email=said_last)
+    settled, person, posts, facts = record.settle(a_person(email=has), SCHOOL)
+    assert person is not None
+    assert (person.name, person.email) == ("Ada", becomes)
+    said = PersonProfile(person_id=PERSON, name="Ada", email=NEW)
+    assert list(facts) == ([said] if has != becomes else [])
+    assert (settled.name, settled.email, settled.told_email) == (None, None, NEW)
+    assert posts == ()
+
+
+def test_nobody_who_was_erased_has_an_address_again() -> None:
+    record = a_record(name="Ada", email=NEW)
+    settled, person, _, facts = record.settle(a_person(name=None, erased=True), SCHOOL)
+    assert person is not None
+    assert (person.email, facts, settled.email) == (None, (), None)
 
 
 def test_the_same_report_again_changes_nothing() -> None:
