@@ -41,8 +41,8 @@ class CursorUnknown(Invalid):
     def __init__(self) -> None:
         super().__init__(
             "It was not given out with this trust's feed, or the feed was restored from an older "
-            "backup. Begin anew, without “after”: events are known by their ids, so pass over "
-            "those that you have.",
+            "backup, or a sandbox was reset. Begin anew, without “after”: events are known by "
+            "their ids, so pass over those that you have.",
             errors=[("#/query/after", "as it was given out, or left out")],
         )
 

@@ -8,7 +8,7 @@ import asyncpg
 
 from services.integration.domain.matching import Candidate
 from services.integration.domain.staff import Staff, plain
-from shared.database import columns
+from shared.database import columns, plan_anew
 from shared.events import membership as said
 
 
@@ -98,6 +98,7 @@ async def candidates_for(
 
     `trns` are the marks by which the TRN of an external id is found, where one was reported.
     """
+    await plan_anew(connection)  # for a few of them, or for a whole file
     rows = await connection.fetch(
         """
         WITH trn AS (
@@ -105,6 +106,30 @@ async def candidates_for(
               FROM unnest($7::text[], $8::bytea[]) AS m (external_id, mark)
               JOIN staff_trn AS t ON t.mark = m.mark
               JOIN link AS l ON l.trust_id = t.trust_id AND l.external_id = t.external_id
+        ),
+        reported AS (
+            SELECT *
+              FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
+                   AS r (external_id, plain_name, plain_email, school_id)
+        ),
+        namesake AS MATERIALIZED (
+            SELECT r.external_id, p.person_id
+              FROM reported AS r
+              JOIN profile AS p USING (plain_name)
+        ),
+        like_them AS MATERIALIZED (
+            SELECT r.external_id, p.person_id
+              FROM reported AS r
+              JOIN profile AS p USING (plain_email)
+             UNION
+            SELECT external_id, person_id FROM trn
+             UNION
+            SELECT external_id, person_id FROM namesake WHERE works_for(person_id, $6, $4)
+        ),
+        candidate AS MATERIALIZED (
+            SELECT external_id, person_id
+              FROM like_them
+             WHERE sandbox_of(person_id) IS NOT DISTINCT FROM sandbox_of($6)
         )
         SELECT r.external_id, p.person_id, p.name, p.email,
                EXISTS (SELECT
@@ -118,14 +143,9 @@ async def candidates_for(
                            JOIN staff_trn AS t USING (trust_id, external_id)
                           WHERE l.person_id = p.person_id) THEN false
                END AS same_trn
-          FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
-               AS r (external_id, plain_name, plain_email, school_id)
-          JOIN profile AS p
-            ON p.plain_email = r.plain_email
-            OR p.person_id IN (SELECT person_id FROM trn WHERE trn.external_id = r.external_id)
-            OR (p.plain_name = r.plain_name
-                AND works_for(p.person_id, $6, $4))
-         WHERE sandbox_of(p.person_id) IS NOT DISTINCT FROM sandbox_of($6)
+          FROM candidate AS c
+          JOIN reported AS r USING (external_id)
+          JOIN profile AS p USING (person_id)
          ORDER BY p.person_id, r.external_id
            FOR SHARE OF p
         """,

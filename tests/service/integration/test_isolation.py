@@ -1,4 +1,7 @@
-"""Every event type by every way: nobody is told what is not theirs, and everybody all that is."""
+"""Every event type by every way: nobody is told what is not theirs, and everybody all that is.
+
+A sandbox is beside them, of which nobody is told.
+"""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -121,6 +124,10 @@ async def neighbourhood(
                 await feed_all(connection)
             for trust in TRUSTS:
                 await world.connected(trust)
+            sandbox = await world.office("POST", "/sandboxes")
+            assert sandbox.status_code == 201, sandbox.text
+            async with acquire(pool) as connection:
+                await feed_all(connection)
             received = {
                 (way, trust): await get(world, trust)
                 for way, get in WAYS.items()

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 import pytest_asyncio
@@ -28,6 +29,7 @@ from shared.web import LocalIssuer
 from tests.conftest import Start, eventually
 from tests.service.integration.neighbours import feed_all
 from tests.service.integration.receivers import at_work, receiver
+from tests.service.integration.roster import ORG, bulk
 from tests.service.integration.world import (
     World,
     event,
@@ -100,6 +102,12 @@ class Sandbox:
     async def post(self, where: str, body: Any) -> httpx.Response:
         return await self.world.integration.client.post(
             where, json=body, auth=self.auth, headers={"Idempotency-Key": uuid4().hex}
+        )
+
+    async def send(self, where: str, file: bytes) -> httpx.Response:
+        headers = {"Content-Type": "application/zip", "Idempotency-Key": uuid4().hex}
+        return await self.world.integration.client.post(
+            where, content=file, auth=self.auth, headers=headers
         )
 
     async def do(self, act: str) -> dict[str, Any]:
@@ -184,6 +192,20 @@ async def test_what_is_reported_is_matched_and_becomes_posts(world: World) -> No
     assert kinds(events) == ["LeaderLeft"]
 
 
+async def test_a_file_becomes_posts_when_it_is_applied_and_not_before(world: World) -> None:
+    sandbox = await Sandbox.make(world)
+    _, cursor = await sandbox.feed()
+    file = bulk(orgs=[ORG | {"identifier": str(sandbox.urns[0])}])
+    preview = await sandbox.send("/mis/roster/preview", file)
+    assert preview.json()["counts"]["new"] == 1, preview.text
+    assert (await sandbox.feed(cursor))[0] == []
+    applied = await sandbox.send(f"/mis/roster?digest={preview.json()['digest']}", file)
+    assert applied.json()["applied"], applied.text
+    assert kinds((await sandbox.feed(cursor))[0]) == ["StaffMatched", "LeaderAppointed"]
+    again = await sandbox.send("/mis/roster/preview", file)
+    assert again.json()["counts"]["unchanged"] == 2
+
+
 async def test_neither_finds_the_others_people_or_schools(world: World) -> None:
     sandbox, other = await Sandbox.make(world), await Sandbox.make(world)
     assert not set(sandbox.urns) & set(other.urns)
@@ -251,6 +273,7 @@ async def test_another_day_comes_by_webhook_and_feed(world: World) -> None:
         made = await sandbox.post("/mis/webhooks", {"url": found.url})
         found.secret = made.json()["secret"]
         assert (await sandbox.do("day"))["days"] == 2
+        world.integration.running.changes.tell()
 
         async def all_of_it() -> bool:
             return len(found.taken) >= 26
@@ -287,14 +310,6 @@ async def test_a_reset_leaves_nothing_but_the_first_day(world: World) -> None:
     ) == ["staff-unknown"]
     assert await sandbox.report() == ["taken"]
     assert kinds((await sandbox.feed())[0])[-2:] == ["StaffMatched", "LeaderAppointed"]
-
-
-async def test_a_cursor_of_before_is_unknown_also_where_nothing_has_come_yet(world: World) -> None:
-    sandbox = await Sandbox.make(world)
-    _, cursor = await sandbox.feed()
-    await sandbox.do("reset")
-    assert (await sandbox.ask(f"/mis/feed?after={cursor}")).status_code == 422
-    assert (await sandbox.ask("/mis/feed")).json() == []
 
 
 async def test_a_removed_sandbox_leaves_nothing(world: World) -> None:
@@ -362,6 +377,43 @@ async def test_it_is_reset_while_everything_is_at_work(world: World) -> None:
     assert len(ids) == len(events) == 77
 
 
+async def test_a_reset_waits_for_the_feeders_turn_and_for_reports(world: World) -> None:
+    """What they have not committed would be left behind."""
+    sandbox = await Sandbox.make(world)
+    pool = world.integration.pool
+    for row, *given in (
+        ("UPDATE feeder SET turn = turn + 1",),
+        ("SELECT FROM connection WHERE trust_id = $1 FOR NO KEY UPDATE", UUID(sandbox.id)),
+    ):
+        async with acquire(pool) as working, acquire(pool) as looking:
+            async with working.transaction():
+                await working.execute(row, *given)
+                reset = asyncio.create_task(sandbox.do("reset"))
+
+                async def waits(looking: asyncpg.Connection = looking) -> bool:
+                    return bool(await looking.fetchval(WAITS))
+
+                await eventually(waits, what="the reset waits")
+                assert not reset.done()
+            assert (await reset)["days"] == 1
+
+
+WAITS = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity"
+    " WHERE datname = current_database() AND wait_event_type = 'Lock')"
+)
+
+
+async def test_who_waits_for_events_is_told_of_a_reset(world: World) -> None:
+    sandbox = await Sandbox.make(world)
+    _, cursor = await sandbox.feed()
+    waiting = asyncio.create_task(sandbox.ask(f"/mis/feed?wait=20&after={cursor}"))
+    await sandbox.do("reset")
+    world.integration.running.changes.tell()
+    assert (await waiting).status_code == 422
+    assert (await sandbox.ask("/mis/feed")).json() == []  # the feeder has not had a turn yet
+
+
 async def test_its_topic_goes_on_behind_a_reset(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,13 +451,10 @@ async def ids_on(settings: Settings, trust_id: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("act", ["day", "reset", "removal"])
-async def test_a_real_trust_is_no_sandbox(world: World, act: str) -> None:
-    answer = await world.office("POST", f"/sandboxes/{named('Solent')}/{act}")
-    assert answer.status_code == 404
-    assert "is no sandbox" in answer.json()["detail"]
-
-
-async def test_sandboxes_are_the_offices(world: World) -> None:
+async def test_sandboxes_are_the_offices_and_nothing_else_is_one(world: World) -> None:
     assert (await world.office("POST", "/sandboxes", role="adviser")).status_code == 403
     assert (await world.office("GET", "/sandboxes", role="trust")).status_code == 403
+    for act in ("day", "reset", "removal"):
+        answer = await world.office("POST", f"/sandboxes/{named('Solent')}/{act}")
+        assert answer.status_code == 404
+        assert "is no sandbox" in answer.json()["detail"]
