@@ -15,6 +15,7 @@ import asyncpg
 
 from services.integration.domain import playing, sandbox
 from services.integration.domain.sandbox import Sandbox
+from services.integration.domain.sandbox_days import day
 from services.integration.effects import effects
 from services.integration.store import sandboxes as store
 from shared.clock import london_date
@@ -53,7 +54,7 @@ async def begin(connection: asyncpg.Connection, of: Sandbox) -> Sandbox:
     """Its first day, from nothing; answers how it is afterwards."""
     now = await _now(connection)
     founded = list(sandbox.founded(of, london_date(now)))
-    first_day = sandbox.day(of, 1, london_date(now))
+    first_day = day(of, 1, london_date(now))
     await _hear(connection, of, [*founded, *first_day], sandbox.midnight(now), now)
     posts = [playing.Post.of(each) for each in founded if isinstance(each, m.LeaderAppointed)]
     await store.save_posts(connection, posts)
@@ -63,7 +64,7 @@ async def begin(connection: asyncpg.Connection, of: Sandbox) -> Sandbox:
 async def play_day(connection: asyncpg.Connection, of: Sandbox) -> Sandbox:
     """One more day's events; answers how it is afterwards."""
     now = await _now(connection)
-    events = list(sandbox.day(of, of.days + 1, london_date(now)))
+    events = list(day(of, of.days + 1, london_date(now)))
     _, last = await store.last_told(connection, of.trust_id)
     since = max(sandbox.midnight(now), last or now)
     await _hear(connection, of, events, min(since, now), now)

@@ -10,7 +10,8 @@ from uuid import UUID
 import pytest
 
 from services.integration.domain.playing import Post, Said, said_of
-from services.integration.domain.sandbox import FIRST_URN, Sandbox, day, founded, heard, midnight
+from services.integration.domain.sandbox import FIRST_URN, Sandbox, founded, heard, midnight
+from services.integration.domain.sandbox_days import day
 from services.integration.domain.staff import Staff
 from services.integration.domain.telling import TOLD, slices
 from shared.events import Event
