@@ -93,14 +93,17 @@ async def decide(
     trust_id = await links.trust_of_link(tx.connection, match_id, _trusts(actor))
     await reports.lock_trust(tx.connection, trust_id)
     link = await links.link(tx.connection, match_id)
+    person_id = None
     if body.person_id is not None:
-        of_trust = None if actor.role == "office" else trust_id
-        if not await people.hold_profile(tx.connection, body.person_id, of_trust, today):
+        person_id = await people.choose(
+            tx.connection, body.person_id, trust_id, today, of_anybody=actor.role == "office"
+        )
+        if person_id is None:
             raise matching.CandidateUnknown(
-                f"There is no person {body.person_id} to choose: erased, merged into another, or "
-                "somebody whom only the office may choose. Take another one, or a new person."
+                f"There is no person {body.person_id} to choose: erased, or somebody whom only the "
+                "office may choose. Take another one, or a new person."
             )
-    link, fact = link.choose(mis.record_of(trust_id, link.external_id), body.person_id)
+    link, fact = link.choose(mis.record_of(trust_id, link.external_id), person_id)
     await links.save(tx.connection, link)
     await record(tx, trust_id, [fact])
     return DecidedOut(match_id=match_id, person_id=link.person_id)

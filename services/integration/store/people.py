@@ -165,21 +165,30 @@ async def candidates_for(
     return found
 
 
-async def hold_profile(
-    connection: asyncpg.Connection, person_id: UUID, of_trust: UUID | None, today: date
-) -> bool:
-    """Whether there is one, neither erased nor merged, and, where a trust is given, of somebody
-    with a post at one of its schools; it stays until the transaction ends."""
-    held = await connection.fetchval(
+async def choose(
+    connection: asyncpg.Connection,
+    person_id: UUID,
+    trust_id: UUID,
+    today: date,
+    *,
+    of_anybody: bool,
+) -> UUID | None:
+    """The person with this id, or whom its record was merged into, if one of the trust's may be
+    that person: not erased, as real as the trust, and, unless `of_anybody`, with a post at one of
+    its schools. The profile stays until the transaction ends."""
+    stays: UUID | None = await connection.fetchval(
         """
-        SELECT true
-          FROM profile
-         WHERE person_id = $1
-           AND ($2::uuid IS NULL OR works_for(person_id, $2, $3))
-           FOR SHARE
+        SELECT person_id
+          FROM profile AS p
+         WHERE p.person_id IN (SELECT ids_of_person($1))
+           AND NOT EXISTS (SELECT FROM person_merge AS m WHERE m.merged_person_id = p.person_id)
+           AND ($4 OR works_for(p.person_id, $2, $3))
+           AND sandbox_of(p.person_id) IS NOT DISTINCT FROM sandbox_of($2)
+           FOR SHARE OF p
         """,
         person_id,
-        of_trust,
+        trust_id,
         today,
+        of_anybody,
     )
-    return bool(held)
+    return stays

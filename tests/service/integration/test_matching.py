@@ -185,7 +185,7 @@ async def test_erasing_a_person_takes_what_their_trust_calls_them(mis: World) ->
         assert "ecret" not in "".join(row[0] for row in rows), table[0]
 
 
-async def test_a_candidate_who_is_erased_or_merged_is_one_no_more(mis: World) -> None:
+async def test_a_candidate_who_is_erased_is_one_no_more(mis: World) -> None:
     await mis.say(profile("Zoë Secret"), appointed("Zoë Secret"))
     await mis.told(event(REPORTED, staff_reported()))
     [found] = await waiting(mis)
@@ -195,6 +195,20 @@ async def test_a_candidate_who_is_erased_or_merged_is_one_no_more(mis: World) ->
     gone = await mis.office("POST", path, {"person_id": str(named("Zoë Secret"))})
     assert problem(gone) == (422, "candidate-unknown")
     assert (await mis.office("POST", path, {"new_person": True})).status_code == 200
+
+
+async def test_the_id_of_a_record_that_was_merged_means_the_person_who_stays(mis: World) -> None:
+    await mis.say(
+        profile("Z. Secret", person="Old"), profile("Zoë Secret"), appointed("Zoë Secret")
+    )
+    await mis.told(event(REPORTED, staff_reported()))
+    [found] = await waiting(mis)
+    await mis.say(said.PeopleMerged(person_id=named("Zoë Secret"), merged_person_id=named("Old")))
+    own: dict[str, Any] = {"groups": [named("Solent")]}
+    path = f"/matches/{found['match_id']}"
+    chosen = await mis.office("POST", path, {"person_id": str(named("Old"))}, "trust", **own)
+    assert chosen.json()["person_id"] == str(named("Zoë Secret"))
+    assert await matched(mis) == [(str(named("Zoë Secret")), "decision")]
 
 
 async def test_reports_and_the_erasure_at_once_leave_no_name_behind(mis: World) -> None:

@@ -232,6 +232,17 @@ async def test_neither_finds_the_others_people_or_schools(world: World) -> None:
     assert answer.json()["type"].endswith("school-unknown")
 
 
+async def test_nobody_who_is_fictional_can_be_chosen_for_somebody_real(world: World) -> None:
+    sandbox = await Sandbox.make(world)
+    namesake = staff_reported("E1", name=ZOE.name, work_email="another@ash.example")
+    assert await world.told(event("StaffReported.v1", namesake)) == ["taken"]
+    [found] = (await world.office("GET", "/matches")).json()["items"]
+    path, amina = f"/matches/{found['match_id']}", sandbox.person("Amina")["person_id"]
+    assert (await world.office("POST", path, {"person_id": amina})).status_code == 422
+    zoe = {"person_id": str(ZOE.person_id)}
+    assert (await world.office("POST", path, zoe)).status_code == 200
+
+
 async def test_nobody_else_is_told_of_a_sandbox(world: World) -> None:
     await fed(world)
     before = (await world.ask("/mis/feed")).json()
