@@ -23,7 +23,7 @@ from benchmarks.rostering import rostering
 from benchmarks.sending import sending
 from benchmarks.serving import serving
 from benchmarks.tracing import tracing
-from shared.service import spare_the_collector
+from shared.memory import settle
 from tests.infra import Infra
 
 GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
@@ -54,7 +54,7 @@ async def main() -> int:
     console, rows = Console(width=max(150, Console().width)), []
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leaders yet
     logging.getLogger("shared").setLevel(logging.ERROR)
-    spare_the_collector()
+    settle()
     async with Infra(COUNTING) as infra:
         admin = await asyncpg.connect(infra.admin_dsn)
         await admin.execute("CREATE EXTENSION pg_stat_statements")

@@ -1,7 +1,6 @@
 """A service: what its `app.py` puts together, and the process that runs its parts."""
 
 import asyncio
-import gc
 import importlib
 import logging
 import signal
@@ -16,7 +15,7 @@ import asyncpg
 import uvicorn
 from fastapi import APIRouter, FastAPI
 
-from shared import telemetry
+from shared import memory, telemetry
 from shared.changes import Changes
 from shared.clock import Clock, SystemClock
 from shared.database import create_pool, migrations_of, why
@@ -287,7 +286,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
         for max_size in (settings.pool_max_size, WORKERS_CONNECTIONS + len(service.works))
     ]
     running = Running(service, settings, pool, parts, workers=workers)
-    spare_the_collector()
+    memory.settle()
     server = _Server(
         uvicorn.Config(
             running.app,
@@ -321,16 +320,6 @@ def _listen(settings: Settings) -> socket.socket:
             f"Nothing can listen on {address[0]}, port {address[1]}: {error.strerror}. "
             "Set ASPIRE_HTTP_HOST and ASPIRE_HTTP_PORT."
         ) from error
-
-
-def spare_the_collector() -> None:
-    """What start-up made lives as long as the process, so the garbage collector need not look
-    through it again: that took a sixth of the processor's time in an import. A batch makes tens of
-    thousands of things that it needs to its end: looking for garbage after every 700 of them took
-    a fifth of a consumer's."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
 
 
 class _Server(uvicorn.Server):
