@@ -111,7 +111,8 @@ def _print_connection(found: dict[str, Any]) -> None:
     if not found["credentials"]:
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("credentials", "made", "accepted until"):
+    table.add_column("credentials", no_wrap=True)
+    for column in ("made", "accepted until"):
         table.add_column(column, overflow="fold")
     for each in found["credentials"]:
         ends = f"{each['expires_at'][:16]}Z" if each["expires_at"] else "rotated or revoked"

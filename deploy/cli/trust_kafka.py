@@ -9,6 +9,7 @@ from uuid import UUID
 import typer
 from aiokafka.errors import KafkaError
 
+from deploy.cli.integration import Token, ask
 from deploy.cli.servers import require_kafka
 from deploy.cli.terminal import print_line, say
 from deploy.cli.trouble import CannotDo
@@ -28,7 +29,7 @@ Trust = Annotated[UUID, typer.Argument(help="The id of a trust that is connected
 
 
 @app.command()
-def connect(trust: Trust) -> None:
+def connect(trust: Trust, token: Token = None) -> None:
     """Make the trust's topics and a user who may use them and nothing else; print the password.
 
     It writes mis.in.TRUST, which keeps seven days, and reads trust.TRUST, its feed from the very
@@ -38,6 +39,7 @@ def connect(trust: Trust) -> None:
 
       aspire trust kafka connect 0b7…
     """
+    _check(trust, token)
     _run(connect_user, trust)
 
 
@@ -73,6 +75,13 @@ def revoke(
         say(f"{' and '.join(ended)} can write no more.")
 
     _run(revoked, trust)
+
+
+def _check(trust: UUID, token: str | None) -> None:
+    """Nothing is taken from a topic of somebody who is no trust that is connected."""
+    found = ask("GET", f"/trusts/{trust}/connection", token)
+    if not found["connected"]:
+        raise CannotDo(f"{found['name']} is not connected: `aspire trust connect {trust}` first.")
 
 
 def _run(act: Callable[[Settings, UUID], Coroutine[Any, Any, Any]], trust: UUID) -> None:
@@ -143,7 +152,8 @@ def _print(settings: Settings, trust: UUID, user: str, password: str) -> None:
     say(
         f"User {user} (SCRAM-SHA-512) writes {settings.topic_prefix}{FROM_TRUSTS}{trust} and "
         f"reads {settings.topic_prefix}{TO_TRUSTS}{trust}; the password is the next line. It is "
-        "shown this once: give it to the trust by a way that keeps secrets."
+        "shown this once: give it to the trust by a way that keeps secrets, and where Kafka is: "
+        f"{settings.kafka}, {settings.kafka_security_protocol}."
     )
     print_line(password)
 

@@ -5,14 +5,16 @@ from uuid import UUID
 
 import typer
 from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from deploy.cli.integration import AsJson, Token, ask
-from deploy.cli.terminal import out, print_json, print_line, say
+from deploy.cli.terminal import err, out, print_json, print_line, say
+from deploy.cli.where import Platform
 
 app = typer.Typer(
     help="A fictional trust on the running platform, for a developer to try things out: with "
-    "schools, people, credentials and a day's events. Nobody else hears of it.",
+    "schools, people, credentials and a day's events. It is in no figure and no report.",
 )
 
 Sandbox = Annotated[UUID, typer.Argument(help="The id of a sandbox.")]
@@ -35,6 +37,8 @@ def make(token: Token = None, as_json: AsJson = False) -> None:
 
       aspire trust sandbox
 
+      SECRET=$(aspire trust sandbox)
+
       aspire trust sandbox make --json
     """
     made = ask("POST", "/sandboxes", token)
@@ -42,10 +46,11 @@ def make(token: Token = None, as_json: AsJson = False) -> None:
         print_json(made)
         return
     found = made["sandbox"]
-    _print(found)
+    _print(found, err)
     say(
-        f"User {found['trust_id']}; the password is the next line. It is shown this once. "
-        "docs/integration/five-minutes.md says how to go on."
+        "docs/integration/five-minutes.md says how to go on. The secret is the last line, and "
+        f"shown this once.\n\nexport ASPIRE={Platform.here().url('integration')} "
+        f"TRUST={found['trust_id']} URN={found['schools'][0]['urn']} SECRET=…"
     )
     print_line(made["secret"])
 
@@ -66,7 +71,8 @@ def list_sandboxes(token: Token = None, as_json: AsJson = False) -> None:
         out.print("There are no sandboxes.")
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("sandbox", "name", "URNs"):
+    table.add_column("sandbox", no_wrap=True)
+    for column in ("name", "URNs"):
         table.add_column(column, overflow="fold")
     for column in ("days", "events"):
         table.add_column(column, justify="right")
@@ -103,7 +109,7 @@ def reset(sandbox: Sandbox, token: Token = None, as_json: AsJson = False) -> Non
 
 @app.command()
 def remove(sandbox: Sandbox, token: Token = None) -> None:
-    """Remove a sandbox, with its credentials.
+    """Remove a sandbox, with its credentials; users on Kafka end by `aspire trust kafka revoke`.
 
     Examples:
 
@@ -123,21 +129,23 @@ def _show(found: dict[str, Any], as_json: bool) -> None:
         _print(found)
 
 
-def _print(found: dict[str, Any]) -> None:
+def _print(found: dict[str, Any], where: Console = out) -> None:
     days = "its first day" if found["days"] == 1 else f"{found['days']} days"
-    out.print(f"{found['name']}: {len(found['people'])} people, {found['events']} events of {days}")
+    own = {each["urn"] for each in found["schools"] if each["own"]}
+    people = sum(each["school_urn"] in own for each in found["people"])
+    where.print(f"{found['name']}: {people} people, {found['events']} events of {days}")
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("URN")
     table.add_column("school", overflow="fold")
     table.add_column("people", overflow="fold")
     for school in found["schools"]:
-        people = [each for each in found["people"] if each["school_urn"] == school["urn"]]
+        staff = [each for each in found["people"] if each["school_urn"] == school["urn"]]
         table.add_row(
             str(school["urn"]),
             school["name"] if school["own"] else f"{school['name']} (of no trust)",
-            "\n".join(f"{each['name']}, {each['email']}" for each in people),
+            "\n".join(f"{each['name']}, {each['email']}" for each in staff),
         )
-    out.print(table)
+    where.print(table)
 
 
 def _urns(found: dict[str, Any]) -> str:

@@ -36,7 +36,8 @@ def webhooks(trust: Trust, token: Token = None, as_json: AsJson = False) -> None
         out.print("The trust has no webhooks.")
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("webhook", "address", "types", "state"):
+    table.add_column("webhook", no_wrap=True)
+    for column in ("address", "types", "state"):
         table.add_column(column, overflow="fold")
     table.add_column("waiting", justify="right")
     for each in found:
@@ -78,8 +79,9 @@ def deliveries(
         out.print("Nothing was sent." if not failed else "Nothing failed.")
         return
     table = Table(box=box.SIMPLE_HEAD)
-    for column in ("sent", "event", "type"):
-        table.add_column(column, overflow="fold")
+    table.add_column("sent", overflow="fold")
+    table.add_column("event", no_wrap=True)
+    table.add_column("type", overflow="fold")
     table.add_column("try", justify="right")
     table.add_column("answer", overflow="fold")
     table.add_column("ms", justify="right")

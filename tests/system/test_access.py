@@ -1,6 +1,7 @@
 """Kafka with users: each service writes its own topics only, whoever holds its password."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -268,7 +269,7 @@ async def test_a_trusts_new_user_writes_beside_the_old_until_that_is_revoked(
 async def test_what_the_trusts_developer_reads_works_as_written(admin: Settings) -> None:
     trust, admin = uuid4(), admin.model_copy(update={"topic_prefix": ""})
     user, password = await connect_user(admin, trust)
-    [example] = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
+    writing, reading = re.findall(r"```python\n(.*?)```", GUIDE.read_text("utf-8"), re.DOTALL)
     environment = os.environ | {
         "KAFKA": admin.kafka,
         "KAFKA_SECURITY": "SASL_PLAINTEXT",
@@ -276,7 +277,7 @@ async def test_what_the_trusts_developer_reads_works_as_written(admin: Settings)
         "KAFKA_PASSWORD": password,
         "TRUST": str(trust),
     }
-    process = await asyncio.create_subprocess_exec(sys.executable, "-c", example, env=environment)
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", writing, env=environment)
     assert await process.wait() == 0
     async with AIOKafkaConsumer(**security.options(admin)) as consumer:
         consumer.assign([TopicPartition(f"{FROM_TRUSTS}{trust}", 0)])
@@ -284,6 +285,19 @@ async def test_what_the_trusts_developer_reads_works_as_written(admin: Settings)
         record = await asyncio.wait_for(consumer.getone(), 10)
     sent = read_record(dict(record.headers), record.value)
     assert isinstance(sent.report, LeavingReport), sent
+    told = {"time": "2026-11-02T09:00:00Z", "type": "uk.aspire.cpd.CpdCredited.v1", "id": "1"}
+    async with AIOKafkaProducer(**security.options(admin)) as producer:
+        await producer.send_and_wait(f"{TO_TRUSTS}{trust}", json.dumps(told).encode())
+    reader = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", reading, env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert reader.stdout is not None
+        line = await asyncio.wait_for(reader.stdout.readline(), 20)
+        assert line.decode().split() == list(told.values())
+    finally:
+        reader.kill()
+        await reader.wait()
 
 
 async def test_data_from_before_there_were_users_are_kept(admin: Settings) -> None:
