@@ -23,7 +23,7 @@ from benchmarks.rostering import rostering
 from benchmarks.sending import sending
 from benchmarks.serving import serving
 from benchmarks.tracing import tracing
-from shared.memory import settle
+from shared.memory import tune
 from tests.infra import Infra
 
 GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
@@ -54,7 +54,7 @@ async def main() -> int:
     console, rows = Console(width=max(150, Console().width)), []
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leaders yet
     logging.getLogger("shared").setLevel(logging.ERROR)
-    settle()
+    tune()
     async with Infra(COUNTING) as infra:
         admin = await asyncpg.connect(infra.admin_dsn)
         await admin.execute("CREATE EXTENSION pg_stat_statements")

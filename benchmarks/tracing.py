@@ -21,7 +21,7 @@ from benchmarks.facts import SCHOOLS, TABLES, fill, mixed
 from benchmarks.measure import Bench, Row, Spent, own_cpu
 from shared import telemetry
 from shared.database import create_pool
-from shared.memory import settle
+from shared.memory import tune
 from shared.messaging import cluster
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
@@ -81,7 +81,7 @@ async def _consumed(
 async def _alone(settings: Settings, dsn: str, total: int) -> None:
     """Prints the seconds and the CPU seconds of consuming, the export of the last span included."""
     telemetry.configure("cpd", settings)
-    settle()
+    tune()
     pool = await create_pool(dsn, "bench", max_size=8)
     begun, cpu = time.perf_counter(), own_cpu()
     working = await consume(pool, settings, total)

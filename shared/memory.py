@@ -10,8 +10,8 @@ LARGE: Final = 128 * 1024
 """Bytes, glibc's own beginning."""
 
 
-def settle() -> None:
-    """Once a process has started; twice is once."""
+def tune() -> None:
+    """Once a process has started."""
     spare_the_collector()
     return_large_blocks()
 

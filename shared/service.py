@@ -286,7 +286,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
         for max_size in (settings.pool_max_size, WORKERS_CONNECTIONS + len(service.works))
     ]
     running = Running(service, settings, pool, parts, workers=workers)
-    memory.settle()
+    memory.tune()
     server = _Server(
         uvicorn.Config(
             running.app,

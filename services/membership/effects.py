@@ -6,12 +6,13 @@ and whichever completes the row decides. What a rule does not allow is an outcom
 can see. Membership's own commands need none of this: without Kafka they go on.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import asyncpg
 
 from services.membership.domain.person import Person, Post
 from services.membership.domain.reported import ReportedPost
+from services.membership.store import people as people_store
 from services.membership.store import reported as store
 from shared.events import Event, integration, mis
 from shared.messaging import Caused, Effects, Received
@@ -67,10 +68,9 @@ async def _settle(
         return []
     school_ids = {row.reported.school_id for row in rows if row.reported is not None}
     schools = await store.schools_of(tx, school_ids)
-    people = await store.people_of(tx, person_ids)
+    known = await store.people_of(tx, person_ids)
+    people = dict(known)
     settled: list[ReportedPost] = []
-    introduced: dict[object, Person] = {}
-    called: dict[object, Person] = {}
     posts: dict[object, Post] = {}
     caused: list[Caused] = []
     for row in sorted(rows, key=lambda row: row.record):
@@ -80,18 +80,31 @@ async def _settle(
         if now != row:
             settled.append(now)
         if person is not None:
-            if before is None or person.person_id in introduced:
-                introduced[person.person_id] = person
-            elif person.email != before.email:
-                called[person.person_id] = person
             people.update({each: person for each, of in people.items() if of is before})
             people[person.person_id] = person
         posts.update({post.post_id: post for post in changed})
         caused += [Caused(cause[row.record], fact) for fact in facts]
-    await store.introduce(tx, list(introduced.values()))
-    await store.save_profiles(tx, list(called.values()))
+    await _save_people(tx, known.values(), people.values())
     if posts:
         await store.save_posts(tx, list(posts.values()))
     if settled:
         await store.save(tx, settled)
     return caused
+
+
+async def _save_people(
+    tx: asyncpg.Connection, before: Iterable[Person], now: Iterable[Person]
+) -> None:
+    """Who is new, and whose address is another now."""
+    addresses = {person.person_id: person.email for person in before}
+    people = {person.person_id: person for person in now}
+    new = [person for person_id, person in people.items() if person_id not in addresses]
+    called = [
+        person
+        for person_id, person in people.items()
+        if person_id in addresses and person.email != addresses[person_id]
+    ]
+    if new:
+        await people_store.add_people(tx, new)
+    if called:
+        await people_store.save_profiles(tx, called)

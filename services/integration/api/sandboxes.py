@@ -1,5 +1,6 @@
 """Sandboxes: fictional trusts on the running platform, for trusts' developers to try things out."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid4
@@ -51,12 +52,12 @@ class SandboxOut(BaseModel):
     people: list[FictionalPersonOut]
 
     @classmethod
-    async def of(cls, connection: asyncpg.Connection, sandbox: Sandbox) -> "SandboxOut":
+    def of(cls, sandbox: Sandbox, events: int) -> "SandboxOut":
         return cls(
             trust_id=sandbox.trust_id,
             name=sandbox.name,
             days=sandbox.days,
-            events=await store.told(connection, sandbox.trust_id),
+            events=events,
             schools=[
                 FictionalSchoolOut(
                     school_id=each.school_id,
@@ -107,7 +108,7 @@ async def make(tx: Tx, now: Now, _: Nothing | None = None) -> SandboxSecretOut:
     await trusts.save_credentials(tx.connection, connected)
     tx.record(*facts)
     return SandboxSecretOut(
-        sandbox=await SandboxOut.of(tx.connection, made),
+        sandbox=(await _shown(tx.connection, [made]))[0],
         credential_id=new.credential_id,
         secret=secret,
     )
@@ -116,14 +117,14 @@ async def make(tx: Tx, now: Now, _: Nothing | None = None) -> SandboxSecretOut:
 @router.get("/sandboxes", summary="List the sandboxes")
 async def list_sandboxes(read: Read) -> SandboxesOut:
     found = await store.all_of_them(read)
-    return SandboxesOut(sandboxes=[await SandboxOut.of(read, each) for each in found])
+    return SandboxesOut(sandboxes=await _shown(read, found))
 
 
 @changing.post(f"{PATH}/day", summary="Play one more day of a sandbox")
 async def play_day(trust_id: UUID, tx: Tx, _: Nothing | None = None) -> SandboxOut:
     await reports.lock_trust(tx.connection, trust_id)
     found = await store.sandbox(tx.connection, trust_id)
-    return await SandboxOut.of(tx.connection, await playing.play_day(tx.connection, found))
+    return (await _shown(tx.connection, [await playing.play_day(tx.connection, found)]))[0]
 
 
 @changing.post(f"{PATH}/reset", summary="Put a sandbox back to its first day")
@@ -131,7 +132,7 @@ async def reset(trust_id: UUID, tx: Tx, _: Nothing | None = None) -> SandboxOut:
     """What its systems have reported and registered is gone, and its feed begins anew: its cursors
     are unknown. Schools, people and credentials stay as they are."""
     found = await _forgotten(tx, trust_id)
-    return await SandboxOut.of(tx.connection, await playing.begin(tx.connection, found))
+    return (await _shown(tx.connection, [await playing.begin(tx.connection, found)]))[0]
 
 
 @changing.post(f"{PATH}/removal", summary="Remove a sandbox")
@@ -143,6 +144,11 @@ async def remove(trust_id: UUID, tx: Tx, now: Now, _: Nothing | None = None) -> 
         tx.record(*found.revoke(now)[1])
     await store.remove(tx.connection, trust_id)
     return SandboxRemovedOut(trust_id=trust_id)
+
+
+async def _shown(connection: asyncpg.Connection, sandboxes: Sequence[Sandbox]) -> list[SandboxOut]:
+    told = await store.told(connection, [each.trust_id for each in sandboxes])
+    return [SandboxOut.of(each, told.get(each.trust_id, 0)) for each in sandboxes]
 
 
 async def _forgotten(tx: Transaction, trust_id: UUID) -> Sandbox:

@@ -4,6 +4,7 @@ The same post, if the person has it, is held already; another one ends the one b
 could not be is passed over.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
@@ -46,25 +47,28 @@ def said_of(
 ) -> Said:
     """Of records and the people who they are; `known` are those of the people that membership has a
     profile of, and `posts` are theirs."""
-    people = _People(set(known), {post.post_id: post for post in posts})
+    people = _People(set(known))
+    for post in posts:
+        people.posts[post.person_id][post.post_id] = post
     for person_id, staff in reported:
         people.settle(person_id, staff)
     events = [*people.profiles, *people.ended, *people.appointed, *people.left]
-    return Said(events, [people.posts[post_id] for post_id in people.changed])
+    return Said(events, list(people.changed.values()))
 
 
 @dataclass
 class _People:
     known: set[UUID]
-    posts: dict[UUID, Post]
-    changed: dict[UUID, None] = field(default_factory=dict)
+    posts: dict[UUID, dict[UUID, Post]] = field(default_factory=lambda: defaultdict(dict))
+    """Person → id of the post → post."""
+    changed: dict[UUID, Post] = field(default_factory=dict)
     profiles: list[Event] = field(default_factory=list)
     ended: list[Event] = field(default_factory=list)
     appointed: list[Event] = field(default_factory=list)
     left: list[Event] = field(default_factory=list)
 
     def settle(self, person_id: UUID, staff: Staff) -> None:
-        theirs = [post for post in self.posts.values() if post.person_id == person_id]
+        theirs = list(self.posts[person_id].values())
         before = next((post for post in theirs if staff.external_id in post.records), None)
         post = before
         if post is None or _is_another(post, staff):
@@ -79,7 +83,7 @@ class _People:
         self._introduce(person_id, staff)
         if before is not None and before.post_id != post.post_id:
             self._take_over(before, staff)
-        if post.post_id not in self.posts:
+        if post not in theirs:
             self.appointed.append(_appointed(post))
         if staff.external_id not in post.records:
             post = self._keep(replace(post, records=(*post.records, staff.external_id)))
@@ -109,8 +113,7 @@ class _People:
         )  # fmt: skip
 
     def _keep(self, post: Post) -> Post:
-        self.posts[post.post_id] = post
-        self.changed[post.post_id] = None
+        self.posts[post.person_id][post.post_id] = self.changed[post.post_id] = post
         return post
 
 

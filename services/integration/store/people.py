@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -85,6 +86,58 @@ async def merge_people(connection: asyncpg.Connection, events: Sequence[said.Peo
     )
 
 
+CANDIDATES: Final = """
+WITH trn AS (
+    SELECT DISTINCT m.external_id, l.person_id
+      FROM unnest($7::text[], $8::bytea[]) AS m (external_id, mark)
+      JOIN staff_trn AS t ON t.mark = m.mark
+      JOIN link AS l ON l.trust_id = t.trust_id AND l.external_id = t.external_id
+),
+reported AS (
+    SELECT *
+      FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
+           AS r (external_id, plain_name, plain_email, school_id)
+),
+namesake AS MATERIALIZED (
+    SELECT r.external_id, p.person_id
+      FROM reported AS r
+      JOIN profile AS p USING (plain_name)
+),
+like_them AS MATERIALIZED (
+    SELECT r.external_id, p.person_id
+      FROM reported AS r
+      JOIN profile AS p USING (plain_email)
+     UNION
+    SELECT external_id, person_id FROM trn
+     UNION
+    SELECT external_id, person_id FROM namesake WHERE works_for(person_id, $6, $4)
+),
+candidate AS MATERIALIZED (
+    SELECT external_id, person_id
+      FROM like_them
+     WHERE sandbox_of(person_id) IS NOT DISTINCT FROM sandbox_of($6)
+)
+SELECT r.external_id, p.person_id, p.name, p.email,
+       EXISTS (SELECT
+                 FROM post_on($4) AS o
+                WHERE o.person_id = p.person_id
+                  AND o.school_id = r.school_id) AS at_school,
+       CASE WHEN (r.external_id, p.person_id) IN (SELECT * FROM trn) THEN true
+            WHEN r.external_id = ANY ($7) AND EXISTS (
+                 SELECT
+                   FROM link AS l
+                   JOIN staff_trn AS t USING (trust_id, external_id)
+                  WHERE l.person_id = p.person_id) THEN false
+       END AS same_trn
+  FROM candidate AS c
+  JOIN reported AS r USING (external_id)
+  JOIN profile AS p USING (person_id)
+ ORDER BY p.person_id, r.external_id
+   FOR SHARE OF p
+"""
+"""Of reported staff ($1 to $3, $5) of a trust ($6) on a day ($4), with marks of TRNs ($7, $8)."""
+
+
 async def candidates_for(
     connection: asyncpg.Connection,
     trust_id: UUID,
@@ -100,55 +153,7 @@ async def candidates_for(
     """
     await plan_anew(connection)  # for a few of them, or for a whole file
     rows = await connection.fetch(
-        """
-        WITH trn AS (
-            SELECT DISTINCT m.external_id, l.person_id
-              FROM unnest($7::text[], $8::bytea[]) AS m (external_id, mark)
-              JOIN staff_trn AS t ON t.mark = m.mark
-              JOIN link AS l ON l.trust_id = t.trust_id AND l.external_id = t.external_id
-        ),
-        reported AS (
-            SELECT *
-              FROM unnest($1::text[], $2::text[], $3::text[], $5::uuid[])
-                   AS r (external_id, plain_name, plain_email, school_id)
-        ),
-        namesake AS MATERIALIZED (
-            SELECT r.external_id, p.person_id
-              FROM reported AS r
-              JOIN profile AS p USING (plain_name)
-        ),
-        like_them AS MATERIALIZED (
-            SELECT r.external_id, p.person_id
-              FROM reported AS r
-              JOIN profile AS p USING (plain_email)
-             UNION
-            SELECT external_id, person_id FROM trn
-             UNION
-            SELECT external_id, person_id FROM namesake WHERE works_for(person_id, $6, $4)
-        ),
-        candidate AS MATERIALIZED (
-            SELECT external_id, person_id
-              FROM like_them
-             WHERE sandbox_of(person_id) IS NOT DISTINCT FROM sandbox_of($6)
-        )
-        SELECT r.external_id, p.person_id, p.name, p.email,
-               EXISTS (SELECT
-                         FROM post_on($4) AS o
-                        WHERE o.person_id = p.person_id
-                          AND o.school_id = r.school_id) AS at_school,
-               CASE WHEN (r.external_id, p.person_id) IN (SELECT * FROM trn) THEN true
-                    WHEN r.external_id = ANY ($7) AND EXISTS (
-                         SELECT
-                           FROM link AS l
-                           JOIN staff_trn AS t USING (trust_id, external_id)
-                          WHERE l.person_id = p.person_id) THEN false
-               END AS same_trn
-          FROM candidate AS c
-          JOIN reported AS r USING (external_id)
-          JOIN profile AS p USING (person_id)
-         ORDER BY p.person_id, r.external_id
-           FOR SHARE OF p
-        """,
+        CANDIDATES,
         [each.external_id for each in staff],
         [plain(each.name) for each in staff],
         [plain(each.email) for each in staff],

@@ -97,19 +97,20 @@ async def last_told(
     return last, max((row["time"] for row in rows), default=None)
 
 
-async def told(connection: asyncpg.Connection, trust_id: UUID) -> int:
-    """How many events are the sandbox's, whether or not they stand in its feed already."""
-    number: int = await connection.fetchval(
+async def told(connection: asyncpg.Connection, trust_ids: Collection[UUID]) -> dict[UUID, int]:
+    """How many events are each sandbox's, whether or not they stand in its feed already."""
+    rows = await connection.fetch(
         """
-        SELECT count(*)
+        SELECT f.trust_id, count(*) AS events
           FROM fictional AS f
           JOIN told AS t ON t.audience_id = f.id
-         WHERE f.trust_id = $1
-           AND $1 IN (SELECT trusts_of(t))
+         WHERE f.trust_id = ANY ($1)
+           AND f.trust_id IN (SELECT trusts_of(t))
+         GROUP BY f.trust_id
         """,
-        trust_id,
+        trust_ids,
     )
-    return number
+    return {row["trust_id"]: row["events"] for row in rows}
 
 
 # Posts, as membership would have them

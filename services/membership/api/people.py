@@ -116,7 +116,7 @@ async def introduce(body: PersonToIntroduce, tx: Tx, today: Today, actor: Staffi
             errors=[("#/post", "needed")],
         )
     person, profile = Person.introduce(uuid4(), body.name, body.email)
-    await store.add_person(tx.connection, person)
+    await store.add_people(tx.connection, [person])
     tx.record(profile)
     if body.post is not None:
         person, _ = await _appoint(tx, actor, today, person, body.post)
@@ -165,7 +165,7 @@ async def change_profile(
     )
     person, profile = person.call(name or "", email)
     if profile:
-        await store.save_profile(tx.connection, person)
+        await store.save_profiles(tx.connection, [person])
         tx.record(profile)
     return PersonOut.of(person)
 

@@ -7,6 +7,7 @@ from uuid import UUID
 import asyncpg
 
 from services.membership.domain.person import Person, Post
+from shared.database import columns
 from shared.events.topics import PEOPLE
 from shared.events.vocabulary import Role
 from shared.messaging import journal
@@ -99,23 +100,24 @@ async def _staff(
     return [row["person_id"] for row in rows]
 
 
-async def add_person(connection: asyncpg.Connection, person: Person) -> None:
-    await connection.execute("INSERT INTO person (person_id) VALUES ($1)", person.person_id)
-    await save_profile(connection, person)
+async def add_people(connection: asyncpg.Connection, people: Sequence[Person]) -> None:
+    await connection.execute(
+        "INSERT INTO person (person_id) SELECT unnest($1::uuid[])",
+        [person.person_id for person in people],
+    )
+    await save_profiles(connection, people)
 
 
-async def save_profile(connection: asyncpg.Connection, person: Person) -> None:
+async def save_profiles(connection: asyncpg.Connection, people: Sequence[Person]) -> None:
     await connection.execute(
         """
         INSERT INTO profile (person_id, name, email)
-        VALUES ($1, $2, $3)
+        SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[])
         ON CONFLICT (person_id) DO UPDATE SET name = excluded.name, email = excluded.email
         """,
-        person.person_id,
-        person.name,
-        person.email,
+        *columns(((each.person_id, each.name, each.email) for each in people), 3),
     )
-    await _touch(connection, person.person_id)
+    await _touch(connection, *(person.person_id for person in people))
 
 
 async def save_post(connection: asyncpg.Connection, person_id: UUID, post: Post) -> None:
@@ -167,8 +169,10 @@ async def _forget_profiles(connection: asyncpg.Connection, person_ids: Sequence[
     await journal.forget(connection, PEOPLE.name, [str(person_id) for person_id in person_ids])
 
 
-async def _touch(connection: asyncpg.Connection, person_id: UUID) -> None:
-    await connection.execute("UPDATE person SET updated_at = now() WHERE person_id = $1", person_id)
+async def _touch(connection: asyncpg.Connection, *person_ids: UUID) -> None:
+    await connection.execute(
+        "UPDATE person SET updated_at = now() WHERE person_id = ANY ($1)", person_ids
+    )
 
 
 _PERSON = """

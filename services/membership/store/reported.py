@@ -171,16 +171,6 @@ async def schools_of(
     return {each.school_id: each for each in found}
 
 
-async def introduce(connection: asyncpg.Connection, introduced: Sequence[Person]) -> None:
-    for person in introduced:
-        await people.add_person(connection, person)
-
-
-async def save_profiles(connection: asyncpg.Connection, called: Sequence[Person]) -> None:
-    for person in called:
-        await people.save_profile(connection, person)
-
-
 async def save_posts(connection: asyncpg.Connection, posts: Sequence[Post]) -> None:
     """Each post once."""
     await connection.execute(
