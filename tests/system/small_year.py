@@ -35,8 +35,8 @@ from shared.web import LocalIssuer
 from tests.system.commands import Aspire
 
 YEAR = ProgrammeYear.of(SystemClock().today()).previous()
-TERMS = terms_of(YEAR)
-BEGIN, EASTER = YEAR.first_day, TERMS[2].begins - timedelta(days=1)
+AUTUMN, SPRING, SUMMER = TERMS = terms_of(YEAR)
+BEGIN, EASTER = YEAR.first_day, SUMMER.begins - timedelta(days=1)
 CAME, LATE, ABSENT = Attendance.ATTENDED, Attendance.LATE, Attendance.ABSENT
 
 
@@ -56,8 +56,6 @@ async def play(aspire: Aspire) -> Stage:
 
 
 def _plan(schools: list[KnownSchool]) -> Plan:
-    autumn, spring, summer = TERMS
-    strand = Strand.LEADERSHIP
     return Plan(
         year=YEAR,
         terms=TERMS,
@@ -74,62 +72,65 @@ def _plan(schools: list[KnownSchool]) -> Plan:
             Group(name=name, kind=GroupKind.TRUST, founded_on=date(2020, 9, 1))
             for name in ("Webhook Trust", "Kafka Trust")
         ),
-        schools=tuple(
-            MemberSchool(
-                number=number,
-                school=school,
-                network=0,
-                pathway=Pathway.CONNECT,
-                group=number,
-                joined_on=BEGIN,
-                starting_point={"framework": Framework.NOT_INSPECTED},
-            )
-            for number, school in enumerate(schools)
-        ),
+        schools=tuple(_member(number, school) for number, school in enumerate(schools)),
         leaders=(
             _leader(0, 0, "Nell Namesake", left_on=EASTER),
             _leader(1, 0, "Nell Namesake"),
             _leader(2, 1, "Kay Kafka"),
-            _leader(3, 0, "Sue Successor", appointed_on=summer.begins, succeeds=0),
+            _leader(3, 0, "Sue Successor", appointed_on=SUMMER.begins, succeeds=0),
             _leader(4, 1, "K. Kafka", same_as=2),
         ),
-        network_days=(
-            NetworkDay(
-                networks=(0,),
-                title="Leading a department",
-                strand=strand,
-                hours=Decimal("5.5"),
-                date=autumn.days[9],
-                venue="Ash Hill, main hall",
-                places=10,
-                applicants=(0, 1, 2),
-                attendance={0: CAME, 1: LATE, 2: ABSENT},
-                corrections={2: CAME},
-            ),
-        ),
-        development_days=tuple(
-            DevelopmentDay(
-                school=school,
-                network=0,
-                adviser=school,
-                date=spring.days[9],
-                strand=strand,
-                hours=Decimal(2),
-                participants=(participant,),
-                corrected_hours=corrected,
-            )
-            for school, participant, corrected in ((0, 1, Decimal("2.5")), (1, 2, None))
-        ),
+        network_days=(NETWORK_DAY,),
+        development_days=(_visit(0, 1, corrected_hours=Decimal("2.5")), _visit(1, 2)),
         own_records=(
             OwnRecord(
                 leader=3,
                 hours=Decimal("1.5"),
-                strand=strand,
-                earned_on=summer.days[9],
+                strand=Strand.LEADERSHIP,
+                earned_on=SUMMER.days[9],
                 title="A book",
                 revoked=False,
             ),
         ),
+    )
+
+
+NETWORK_DAY = NetworkDay(
+    networks=(0,),
+    title="Leading a department",
+    strand=Strand.LEADERSHIP,
+    hours=Decimal("5.5"),
+    date=AUTUMN.days[9],
+    venue="Ash Hill, main hall",
+    places=10,
+    applicants=(0, 1, 2),
+    attendance={0: CAME, 1: LATE, 2: ABSENT},
+    corrections={2: CAME},
+)
+
+
+def _member(number: int, school: KnownSchool) -> MemberSchool:
+    return MemberSchool(
+        number=number,
+        school=school,
+        network=0,
+        pathway=Pathway.CONNECT,
+        group=number,
+        joined_on=BEGIN,
+        starting_point={"framework": Framework.NOT_INSPECTED},
+    )
+
+
+def _visit(school: int, participant: int, **facts: Any) -> DevelopmentDay:
+    return DevelopmentDay(
+        school=school,
+        network=0,
+        adviser=school,
+        date=SPRING.days[9],
+        strand=Strand.LEADERSHIP,
+        hours=Decimal(2),
+        participants=(participant,),
+        **facts,
     )
 
 
