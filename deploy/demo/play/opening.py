@@ -28,10 +28,9 @@ async def appoint_leaders(stage: Stage, done: Done) -> None:
     first = [leader for leader in stage.plan.leaders if leader.succeeds is None]
     reported = [leader for leader in first if stage.system_of(leader.school)]
     others = [leader for leader in first if not stage.system_of(leader.school)]
-    await asyncio.gather(
-        each((introduce(stage, leader) for leader in others), done),
-        report_staff(stage, reported, done),
-    )
+    async with asyncio.TaskGroup() as group:
+        group.create_task(each((introduce(stage, leader) for leader in others), done))
+        group.create_task(report_staff(stage, reported, done))
     # Asked for afterwards, not one by one: meanwhile most of it has arrived.
     await each((learned_of(stage, leader) for leader in first), lambda: None)
 
