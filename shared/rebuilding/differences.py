@@ -1,14 +1,16 @@
 """In what the new answers differ from the old: row by row, and in what is answered of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
 import asyncpg
 
+from shared.ending import together
+from shared.messaging.connections import acquire
 from shared.rebuilding.area import SCHEMA, Area
-from shared.service import Service
+from shared.service import Answers, Service
 
 SHOWN: Final = 5
 """Examples of each difference."""
@@ -52,9 +54,10 @@ KERNEL: Final = (
 
 
 async def differences(
-    connection: asyncpg.Connection, area: Area, service: Service
+    connection: asyncpg.Connection, pool: asyncpg.Pool, area: Area, service: Service
 ) -> list[Difference]:
-    """Everything in which the new answers differ; nothing where they are the same."""
+    """Everything in which the new answers, which the pool sees, differ from the old; nothing where
+    they are the same."""
     found = []
     for table in await _logged(connection, area):
         found += await _of(connection, area, Compared(table, await _key(connection, table)))
@@ -62,19 +65,40 @@ async def differences(
         found += await _of(connection, area, compared)
     if service.answers is None:
         return found
-    # What the old ones write down in order to answer is undone, and nobody waits for it any longer.
-    answering = connection.transaction()
-    await answering.start()
-    old = {name: answer async for name, answer in service.answers(connection)}
-    await answering.rollback()
-    await connection.execute(f"SET LOCAL search_path = {SCHEMA}")
-    new = {name: answer async for name, answer in service.answers(connection)}
-    await connection.execute(f"SET LOCAL search_path = {area.live}")
+    old, new = await _answers(connection, pool, service.answers)
     return found + [
         _of_answers(name, old.get(name), new.get(name))
         for name in sorted(old.keys() | new.keys())
         if old.get(name) != new.get(name)
     ]
+
+
+async def _answers(
+    connection: asyncpg.Connection, pool: asyncpg.Pool, answers: Answers
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What both say, by name: each of the old beside one of the new, so that neither connection is
+    idle for longer than PostgreSQL lets it be."""
+    # What the old ones write down in order to answer is undone; nobody waits for it any longer.
+    undone = connection.transaction()
+    await undone.start()
+    try:
+        async with acquire(pool) as new, new.transaction():
+            await new.execute("SET LOCAL statement_timeout = 0; SET LOCAL transaction_timeout = 0")
+            sides = (answers(connection), answers(new))
+            said: tuple[dict[str, str], dict[str, str]] = ({}, {})
+            while any(found := await together(*map(_next, sides))):
+                for of, answer in zip(said, found, strict=True):
+                    of.update(answer)
+    finally:
+        await undone.rollback()
+    return said
+
+
+async def _next(answers: AsyncIterator[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The next answer, or nothing."""
+    async for each in answers:
+        return [each]
+    return []
 
 
 async def _logged(connection: asyncpg.Connection, area: Area) -> list[str]:

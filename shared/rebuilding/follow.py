@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Any, Self
 from uuid import UUID
@@ -10,6 +11,7 @@ import asyncpg
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.ending import together
 from shared.messaging import batch, security
 from shared.messaging.client import Client
 from shared.messaging.failures import FaultIsOurs
@@ -31,6 +33,10 @@ REPUBLISH = (
 )
 
 
+LANES = 2
+"""Batches under way at once, of partitions of their own, as two replicas have them: one is read
+while the database is busy with the other."""
+
 ANSWER_SECONDS = 15
 """aiokafka asks for ever for a partition that is not there."""
 
@@ -41,10 +47,53 @@ class Follower:
     def __init__(
         self, service: Service, pool: asyncpg.Pool, settings: Settings, tell: Tell, client: Client
     ) -> None:
+        self._tell = tell
+        self._lanes = [_Lane(service, pool, settings, client) for _ in range(LANES)]
+        self._opened = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            for lane in self._lanes:
+                await opening.enter_async_context(lane)
+            self._opened = opening.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self._opened.aclose()
+
+    async def follow(self, ends: Ends) -> int:
+        """Takes everything up to `ends`; answers how many records that were.
+
+        Raises:
+            CannotRebuild: Kafka does not have them, or an effect fails for many keys alike.
+            Exception: Kafka or the database is away; what was taken is kept.
+        """
+        of_all = sum(last + 1 for last, _ in ends.values())
+
+        def tell() -> None:
+            self._tell(sum(lane.come for lane in self._lanes), of_all)
+
+        partitions = sorted(ends)
+        shares = [{of: ends[of] for of in partitions[n::LANES]} for n in range(LANES)]
+        following = zip(self._lanes, shares, strict=True)
+        return sum(await together(*(lane.follow(share, tell) for lane, share in following)))
+
+
+class _Lane:
+    """Follows a share of the partitions. It has `come` so many records."""
+
+    def __init__(
+        self, service: Service, pool: asyncpg.Pool, settings: Settings, client: Client
+    ) -> None:
+        self.come = 0
         self._service = service
         self._pool = pool
         self._settings = settings
-        self._tell = tell
         self._positions = Positions(pool, settings)
         self._assigned: list[TopicPartition] = []
         self._reader: Any = client.reader(
@@ -73,20 +122,14 @@ class Follower:
     ) -> None:
         await self._reader.stop()
 
-    async def follow(self, ends: Ends) -> int:
-        """Takes everything up to `ends`; answers how many records that were.
-
-        Raises:
-            CannotRebuild: Kafka does not have them, or an effect fails for many keys alike.
-            Exception: Kafka or the database is away; what was taken is kept.
-        """
+    async def follow(self, ends: Ends, tell: Callable[[], None]) -> int:
+        """As the follower does; calls `tell` whenever it has come on."""
         await self._check(ends)
         if self._assigned != (assigned := [self._named(of) for of in sorted(ends)]):
             self._assigned = assigned
             self._reader.assign(assigned)
             await self._seek()
-        begun = come = self._come(ends)
-        of_all = sum(end + 1 for end, _ in ends.values())
+        begun = self.come = self._come(ends)
         while behind := self._behind(ends):
             found = await self._reader.getmany(
                 *behind, timeout_ms=1000, max_records=self._settings.batch_size
@@ -95,9 +138,9 @@ class Follower:
                 await self._take(records)
             elif not found:
                 await self._check(ends)
-            come = self._come(ends)
-            self._tell(come, of_all)
-        return come - begun
+            self.come = self._come(ends)
+            tell()
+        return self.come - begun
 
     def _behind(self, ends: Ends) -> list[TopicPartition]:
         taken = self._positions.taken()

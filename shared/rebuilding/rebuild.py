@@ -148,7 +148,7 @@ class _Rebuilding:
         await _keep_to_decisions(self.pool, self.service)
         await check_unchanged(self.connection, self.area)
         await self._check_same_inbox(ends)
-        self.differences = await differences(self.connection, self.area, self.service)
+        self.differences = await differences(self.connection, self.pool, self.area, self.service)
 
     async def _check_same_inbox(self, ends: Ends) -> None:
         """Sees that the new answers are made of everything that the old ones are."""

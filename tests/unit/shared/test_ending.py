@@ -3,7 +3,9 @@
 import asyncio
 from contextlib import suppress
 
-from shared.ending import end
+import pytest
+
+from shared.ending import end, together
 
 
 async def test_a_cancellation_that_was_swallowed_is_said_again() -> None:
@@ -41,3 +43,34 @@ async def test_what_ends_by_itself_is_left_to_do_so() -> None:
     await end(*tasks)
     assert ended.is_set()
     assert isinstance(tasks[1].exception(), RuntimeError)
+
+
+async def test_what_is_done_together_ends_together() -> None:
+    ended = asyncio.Event()
+
+    async def waits() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def fails() -> None:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        await asyncio.wait_for(together(waits(), fails()), 5)
+    assert ended.is_set()
+
+
+async def test_what_is_done_together_answers_in_the_given_order() -> None:
+    first_may_end = asyncio.Event()
+
+    async def first() -> int:
+        await first_may_end.wait()
+        return 1
+
+    async def second() -> int:
+        first_may_end.set()
+        return 2
+
+    assert await asyncio.wait_for(together(first(), second()), 5) == [1, 2]
