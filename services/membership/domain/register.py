@@ -41,9 +41,11 @@ class RefusedRow:
 
 @dataclass(slots=True)
 class Known:
-    """What we have about a batch's rows: schools by any URN of theirs, the open school that holds
-    a LAESTAB, the membership that would end with a school."""
+    """What we have about a batch's rows: the URNs of those that say what we have, and for the
+    others the schools by any URN of theirs, the open school that holds a LAESTAB, the membership
+    that would end with a school."""
 
+    unchanged: set[int]
     by_urn: dict[int, School]
     by_laestab: dict[tuple[str, str], School]
     memberships: dict[UUID, Membership]
@@ -79,7 +81,7 @@ def decide(
 ) -> Decided:
     """`closes` says of a URN whether the file has it as closed. A school that closed without a
     date closed today, as far as anybody can tell."""
-    seen = Known(dict(known.by_urn), dict(known.by_laestab), known.memberships)
+    seen = Known(known.unchanged, dict(known.by_urn), dict(known.by_laestab), known.memberships)
     deciding = _Deciding(seen, closes, today, may_wait)
     for row in rows:
         try:
@@ -100,6 +102,9 @@ class _Deciding:
         self.out = Decided()
 
     def row(self, row: RegisterRow) -> None:
+        if row.urn in self._known.unchanged:
+            self.out.unchanged_count += 1
+            return
         school = self._known.by_urn.get(row.urn)
         holder = None if row.is_closed else self._holder(row)
         if holder is not None and (school is None or holder.school_id != school.school_id):

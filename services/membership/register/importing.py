@@ -1,37 +1,41 @@
-"""The import: the file is read once, to see that it is whole, then goes in batch by batch.
+"""The import: the file is read once, to see that it is whole, then again to go in batch by batch.
 
 Each batch is a transaction with its events as the last statement, so a crash in between loses
 nothing: the same file sent again does what is left. The open schools come first, then the closed
 ones, then the rows that waited for a LAESTAB: so the order of the file does not matter.
 
-While PostgreSQL takes a batch the next one is decided, by what is known without any lock. Under
-its locks it is decided again only if that has changed; a batch without a change needs none.
+While PostgreSQL takes a batch the next one is read and decided, by what is known without any lock.
+Under its locks it is decided again only if that has changed. A batch without a change needs none,
+and one that only registers needs no second look: the numbers that it takes are unique.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import islice
 from typing import Final
 
 import asyncpg
 
 from services.membership.domain.register import Decided, Known, RefusedRow, RegisterRow, decide
 from services.membership.register.file import RegisterText
-from services.membership.register.rows import rows_of
-from services.membership.register.shelf import BATCH_ROWS, Shelf
+from services.membership.register.rows import Rows
 from services.membership.register.urns import Urns
 from services.membership.store import register as store
 from services.membership.store.schools import taken
 from shared.messaging import Transaction
 
+BATCH_ROWS: Final = 1000
 MOST_WAITING: Final = 5000
 """Rows that may wait for a LAESTAB; more than that are refused at once, so that memory is flat."""
 MOST_REFUSED: Final = 1000
 """Refused rows that a report names; it counts them all."""
 ATTEMPTS: Final = 3
 
+Batch = tuple[Sequence[RegisterRow], Sequence[RefusedRow]]
+"""Rows that can be decided, and those that cannot."""
 Begin = Callable[[], AbstractAsyncContextManager[Transaction]]
 """Opens a transaction that appends what was recorded and commits."""
 
@@ -76,15 +80,18 @@ async def import_register(
 
     Safe beside other imports and commands, and safe to be broken off and begun again.
     """
-    importing = _Importing(begin, today, progress)
-    with Shelf() as open_ones, Shelf() as closed_ones:
-        await asyncio.to_thread(importing.read, text, open_ones, closed_ones)
-        await progress(importing.report)
-        await importing.take_all(open_ones.batches(), may_wait=True)
-        await importing.take_all(closed_ones.batches(), may_wait=True)
-    await importing.take_all(_batches_of(importing.waiting), may_wait=False)
-    importing.report.refused.sort(key=lambda row: row.line)
-    return importing.report
+    rows = Rows(text)
+    count, closed = await asyncio.to_thread(rows.survey)
+    importing = _Importing(begin, today, progress, closed)
+    report = importing.report
+    report.rows = count
+    await progress(report)
+    await importing.take_all(_batches_of(rows.of(closed=False)), may_wait=True)
+    if closed:
+        await importing.take_all(_batches_of(rows.of(closed=True)), may_wait=True)
+    await importing.take_all(_batches_of(iter(importing.waiting)), may_wait=False)
+    report.refused.sort(key=lambda row: row.line)
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,27 +105,15 @@ class _Foreseen:
 
 
 class _Importing:
-    def __init__(self, begin: Begin, today: date, progress: Progress) -> None:
+    def __init__(self, begin: Begin, today: date, progress: Progress, closed: Urns) -> None:
         self._begin = begin
         self._today = today
         self._progress = progress
-        self._closed = Urns()
+        self._closed = closed
         self.report = Report()
         self.waiting: list[RegisterRow] = []
 
-    def read(self, text: RegisterText, open_ones: Shelf, closed_ones: Shelf) -> None:
-        """Counts the rows, refuses those that are none, and shelves the others."""
-        for row in rows_of(text):
-            self.report.rows += 1
-            if isinstance(row, RefusedRow):
-                self.report.refuse(row)
-            elif row.is_closed:
-                self._closed.add(row.urn)
-                closed_ones.put(row)
-            else:
-                open_ones.put(row)
-
-    async def take_all(self, batches: Iterator[Sequence[RegisterRow]], *, may_wait: bool) -> None:
+    async def take_all(self, batches: Iterator[Batch], *, may_wait: bool) -> None:
         ahead = asyncio.create_task(self._next(batches, may_wait=may_wait))
         try:
             while (foreseen := await ahead) is not None:
@@ -126,15 +121,16 @@ class _Importing:
                 await self._take(foreseen)
                 await self._progress(self.report)
         finally:
-            # The shelf is closed after this, so the thread that reads it has to be done with it.
+            # The file is closed after this, so the thread that reads it has to be done with it.
             await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _next(
-        self, batches: Iterator[Sequence[RegisterRow]], *, may_wait: bool
-    ) -> _Foreseen | None:
-        rows = await asyncio.to_thread(next, batches, None)
-        if rows is None:
+    async def _next(self, batches: Iterator[Batch], *, may_wait: bool) -> _Foreseen | None:
+        batch = await asyncio.to_thread(next, batches, None)
+        if batch is None:
             return None
+        rows, refused = batch
+        for row in refused:
+            self.report.refuse(row)
         may_wait = may_wait and len(self.waiting) < MOST_WAITING
         return await self._foresee(rows, may_wait=may_wait)
 
@@ -155,7 +151,7 @@ class _Importing:
         rows, decided = foreseen.rows, foreseen.decided
         try:
             if decided.events or decided.refused:
-                decided = await self._in_one_transaction(foreseen)
+                decided = await self._write(foreseen)
         except asyncpg.UniqueViolationError as error:
             if len(rows) == 1:
                 reason = f"URN {rows[0].urn}: {taken(error).detail}"
@@ -168,11 +164,21 @@ class _Importing:
         self.report.add(decided)
         self.waiting += decided.waiting
 
-    async def _in_one_transaction(self, foreseen: _Foreseen) -> Decided:
+    async def _write(self, foreseen: _Foreseen) -> Decided:
+        """What only registers is guarded by unique numbers, and looked at again if one is taken."""
+        if not (foreseen.decided.changed or foreseen.decided.refused):
+            with suppress(asyncpg.UniqueViolationError):
+                return await self._in_one_transaction(foreseen, look_again=False)
+        return await self._in_one_transaction(foreseen, look_again=True)
+
+    async def _in_one_transaction(self, foreseen: _Foreseen, *, look_again: bool) -> Decided:
+        decided = foreseen.decided
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 async with self._begin() as tx:
-                    decided = await self._settle(tx.connection, foreseen)
+                    await store.take_turn(tx.connection)
+                    if look_again:
+                        decided = await self._settle(tx.connection, foreseen)
                     await store.save(tx.connection, decided)
                     tx.record(*decided.events)
                 return decided
@@ -186,7 +192,6 @@ class _Importing:
         and no other import between."""
         known, decided = foreseen.known, foreseen.decided
         locked: frozenset[object] = frozenset()
-        await store.take_turn(connection)
         while True:
             if decided.changed:
                 locked = frozenset({*locked, *decided.changed})
@@ -199,5 +204,8 @@ class _Importing:
                 return decided
 
 
-def _batches_of(rows: Sequence[RegisterRow]) -> Iterator[Sequence[RegisterRow]]:
-    return (rows[start : start + BATCH_ROWS] for start in range(0, len(rows), BATCH_ROWS))
+def _batches_of(rows: Iterator[RegisterRow | RefusedRow]) -> Iterator[Batch]:
+    """Of BATCH_ROWS, those that are refused among them; the last may have less."""
+    while some := list(islice(rows, BATCH_ROWS)):
+        refused = [row for row in some if isinstance(row, RefusedRow)]
+        yield [row for row in some if isinstance(row, RegisterRow)], refused

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from io import TextIOWrapper
-from typing import Final
+from typing import Final, NamedTuple
 
 from services.membership.domain.register import RefusedRow, RegisterRow
 from services.membership.register.columns import (
@@ -27,30 +27,65 @@ LONGEST_LINE: Final = 1024 * 1024
 """In characters, so that a file without line ends does not fill the memory."""
 
 
-def rows_of(text: RegisterText) -> Iterator[RegisterRow | RefusedRow]:
-    """The rows, from the beginning. Raises NoRegister or RegisterCutOff.
+class _Named(NamedTuple):
+    """A record of which we know whose it is."""
+
+    line: int
+    urn: int
+    is_closed: bool
+    record: Sequence[str]
+
+
+class Rows:
+    """A register's rows, read from its beginning as often as they are asked for.
 
     An empty line is no row. A URN that came before is refused, with the line of its own.
     """
-    text.file.seek(0)
-    # What neither encoding knows becomes U+FFFD, and the row that holds it is refused.
-    lines = TextIOWrapper(text.file, text.encoding, errors="replace", newline="")
-    try:
-        columns = _header(lines)
-        seen = Urns()
-        for line, record, is_broken in _records(lines):
-            if is_broken and (isinstance(record, str) or len(record) < columns.width):
-                raise RegisterCutOff(
-                    f"The register ends in the middle of line {line}. Nothing was imported; "
-                    "fetch it again and send it whole."
-                )
-            if isinstance(record, str):
-                yield RefusedRow(line, record)
-            else:
-                yield _row(line, record, columns, seen)
-    finally:
-        with suppress(ValueError):  # closed already, where the import was broken off
-            lines.detach()
+
+    def __init__(self, text: RegisterText) -> None:
+        self._text = text
+
+    def survey(self) -> tuple[int, Urns]:
+        """How many rows there are, and which URNs they have as closed.
+
+        Raises NoRegister or RegisterCutOff.
+        """
+        count, closed = 0, Urns()
+        for _, row in self._named():
+            count += 1
+            if isinstance(row, _Named) and row.is_closed:
+                closed.add(row.urn)
+        return count, closed
+
+    def of(self, *, closed: bool) -> Iterator[RegisterRow | RefusedRow]:
+        """The closed schools or the others, and with those what is no school at all."""
+        for columns, row in self._named():
+            if isinstance(row, RefusedRow):
+                if not closed:
+                    yield row
+            elif row.is_closed == closed:
+                yield _row(row, columns)
+
+    def _named(self) -> Iterator[tuple[Columns, _Named | RefusedRow]]:
+        self._text.file.seek(0)
+        # What neither encoding knows becomes U+FFFD, and the row that holds it is refused.
+        lines = TextIOWrapper(self._text.file, self._text.encoding, errors="replace", newline="")
+        try:
+            columns = _header(lines)
+            seen = Urns()
+            for line, record, is_broken in _records(lines):
+                if is_broken and (isinstance(record, str) or len(record) < columns.width):
+                    raise RegisterCutOff(
+                        f"The register ends in the middle of line {line}. Nothing was imported; "
+                        "fetch it again and send it whole."
+                    )
+                if isinstance(record, str):
+                    yield columns, RefusedRow(line, record)
+                else:
+                    yield columns, _name(line, record, columns, seen)
+        finally:
+            with suppress(ValueError):  # closed already, where the import was broken off
+                lines.detach()
 
 
 def _header(lines: TextIOWrapper) -> Columns:
@@ -120,9 +155,7 @@ def _records(lines: TextIOWrapper) -> Iterator[tuple[int, list[str] | str, bool]
             yield line, record, not source.last.endswith(("\n", "\r"))
 
 
-def _row(
-    line: int, record: Sequence[str], columns: Columns, seen: Urns
-) -> RegisterRow | RefusedRow:
+def _name(line: int, record: Sequence[str], columns: Columns, seen: Urns) -> _Named | RefusedRow:
     places = columns.places
     if len(record) != columns.width:
         return RefusedRow(line, f"it has {len(record)} columns instead of {columns.width}")
@@ -133,16 +166,21 @@ def _row(
     if number in seen:
         return RefusedRow(line, f"URN {urn} stands in the file twice; the first counts")
     seen.add(number)
-    if not record[places["EstablishmentName"]].strip():
-        return RefusedRow(line, f"URN {urn} has no EstablishmentName")
     is_closed = STATUS in places and record[places[STATUS]].strip().casefold() == "closed"
+    return _Named(line, number, is_closed, record)
+
+
+def _row(named: _Named, columns: Columns) -> RegisterRow | RefusedRow:
+    line, urn, is_closed, record = named
+    if not record[columns.places["EstablishmentName"]].strip():
+        return RefusedRow(line, f"URN {urn} has no EstablishmentName")
     try:
         details = _details(record, columns)
-        opened_on = _day(OPEN_DATE, record, places)
-        closed_on = _day(CLOSE_DATE, record, places)
+        opened_on = _day(OPEN_DATE, record, columns.places)
+        closed_on = _day(CLOSE_DATE, record, columns.places)
     except Unreadable as fault:
         return RefusedRow(line, f"URN {urn}: {fault}")
-    return RegisterRow(line, number, details, is_closed, opened_on, closed_on)
+    return RegisterRow(line, urn, details, is_closed, opened_on, closed_on)
 
 
 def _details(record: Sequence[str], columns: Columns) -> dict[str, object]:

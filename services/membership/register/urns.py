@@ -12,3 +12,6 @@ class Urns:
 
     def __contains__(self, urn: int) -> bool:
         return self._marks[urn - FIRST_URN] == 1
+
+    def __bool__(self) -> bool:
+        return 1 in self._marks

@@ -30,24 +30,52 @@ async def lock(connection: asyncpg.Connection, school_ids: Sequence[UUID]) -> No
 
 
 async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> Known:
-    """The schools that the rows name by URN, or whose LAESTAB they claim."""
+    """The schools that the rows name by URN, or whose LAESTAB they claim; no more than the URN
+    where a row says what we have."""
+    of_urn = {row.urn: row for row in rows}
+    unchanged: set[int] = set()
     by_urn: dict[int, School] = {}
     # LATERAL keeps to the indexes: without statistics yet, PostgreSQL would hash all schools.
-    for row in await connection.fetch(
+    for found in await connection.fetch(
         """
         SELECT school.*, named.urn AS named_urn, named.valid_from
           FROM school_urn AS named,
                LATERAL (SELECT * FROM school WHERE school_id = named.school_id OFFSET 0) AS school
          WHERE named.urn = ANY ($1)
         """,
-        [row.urn for row in rows],
+        list(of_urn),
     ):
-        by_urn[row["named_urn"]] = _school(row, row["valid_from"])
+        urn = found["named_urn"]
+        if _says_the_same(found, of_urn[urn]):
+            unchanged.add(urn)
+        else:
+            by_urn[urn] = _school(found, found["valid_from"])
+    others = [row for row in rows if row.urn not in unchanged]
+    by_laestab = await _holders(connection, others)
+    closing = [by_urn[row.urn].school_id for row in others if row.is_closed and row.urn in by_urn]
+    memberships = await open_memberships(connection, closing) if closing else {}
+    return Known(unchanged, by_urn, by_laestab, memberships)
+
+
+def _says_the_same(found: asyncpg.Record, row: RegisterRow) -> bool:
+    """Before objects are made: most rows of a register that comes again change nothing."""
+    return (
+        found["urn"] == row.urn
+        and (found["closed_on"] is not None) == row.is_closed
+        and all(found[name] == value for name, value in row.details.items())
+    )
+
+
+async def _holders(
+    connection: asyncpg.Connection, rows: Sequence[RegisterRow]
+) -> dict[tuple[str, str], School]:
+    """The open schools that hold a LAESTAB that one of the rows claims."""
     claimed = [
         laestab for row in rows if not row.is_closed and (laestab := row.laestab) is not None
     ]
-    by_laestab: dict[tuple[str, str], School] = {}
-    for row in await connection.fetch(
+    if not claimed:
+        return {}
+    holders = await connection.fetch(
         """
         SELECT school.*, current.valid_from
           FROM unnest($1::text[], $2::text[]) AS claimed (la_code, establishment_number),
@@ -63,11 +91,11 @@ async def known(connection: asyncpg.Connection, rows: Sequence[RegisterRow]) -> 
         """,
         [la_code for la_code, _ in claimed],
         [number for _, number in claimed],
-    ):
-        by_laestab[row["la_code"], row["establishment_number"]] = _school(row, row["valid_from"])
-    closing = [by_urn[row.urn].school_id for row in rows if row.is_closed and row.urn in by_urn]
-    memberships = await open_memberships(connection, closing) if closing else {}
-    return Known(by_urn, by_laestab, memberships)
+    )
+    return {
+        (holder["la_code"], holder["establishment_number"]): _school(holder, holder["valid_from"])
+        for holder in holders
+    }
 
 
 async def save(connection: asyncpg.Connection, decided: Decided) -> None:

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import pytest
 
-from services.membership.register.shelf import BATCH_ROWS
+from services.membership.register.importing import BATCH_ROWS
 from services.membership.store.register import IMPORTS_TAKE_TURNS
 from tests.conftest import eventually
 from tests.service.membership.office import Office, problem, register, row

@@ -147,6 +147,15 @@ async def test_an_academy_with_the_laestab_of_a_closed_school_succeeds_it(
     assert again["unchanged"] == 2
 
 
+async def test_a_closed_school_is_succeeded_though_its_own_row_is_refused(office: Office) -> None:
+    await office.school(100001, number="2000")
+    closed = row(100001, status="Closed", number="2000", pupils="many")
+    report = (await office.imports(register([closed, row(148213, number="2000")]))).json()
+    assert (report["changed"], report["refused_count"]) == (1, 1)
+    assert report["refused"][0]["reason"].startswith("URN 100001: NumberOfPupils is no number")
+    assert (await office.types())[:2] == ["SchoolRegistered", "SchoolUrnChanged"]
+
+
 async def test_schools_may_exchange_a_laestab_whatever_the_order(office: Office) -> None:
     await office.imports(register([row(100001, number="2000"), row(100002, number="2001")]))
     moved = [row(100002, number="2000"), row(100001, number="2005")]
