@@ -9,6 +9,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -179,22 +180,25 @@ async def checkpoint(pool: asyncpg.Pool, service: str) -> Checkpoint:
     return {(row["topic"], row["partition"]): (row["offset"], row["event_id"]) for row in rows}
 
 
+REMEMBER = """
+INSERT INTO checkpoint AS c (topic, partition, "offset", event_id)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::uuid[])
+ON CONFLICT (topic, partition) DO UPDATE
+   SET "offset" = excluded."offset", event_id = excluded.event_id
+ WHERE c."offset" < excluded."offset"
+"""
+"""Moves the checkpoint on; never backwards, for another relay may have noted a later one."""
+
+
+def columns(last: Checkpoint) -> tuple[list[Any], ...]:
+    """What `REMEMBER` takes, in an order in which two relays do not wait for each other."""
+    rows = [(*of, *record) for of, record in sorted(last.items())]
+    return tuple([row[column] for row in rows] for column in range(4))
+
+
 async def remember(connection: asyncpg.Connection, last: Checkpoint) -> None:
-    """Moves the checkpoint on; never backwards, for another relay may have noted a later one."""
-    last = dict(sorted(last.items()))
-    await connection.execute(
-        """
-        INSERT INTO checkpoint AS c (topic, partition, "offset", event_id)
-        SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::uuid[])
-        ON CONFLICT (topic, partition) DO UPDATE
-           SET "offset" = excluded."offset", event_id = excluded.event_id
-         WHERE c."offset" < excluded."offset"
-        """,
-        [topic for topic, _ in last],
-        [partition for _, partition in last],
-        [offset for offset, _ in last.values()],
-        [event_id for _, event_id in last.values()],
-    )
+    """Moves the checkpoint on."""
+    await connection.execute(REMEMBER, *columns(last))
 
 
 class Comparison:

@@ -7,12 +7,12 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 
 import asyncpg
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -27,6 +27,7 @@ from shared.messaging.effects import Effects
 from shared.messaging.failures import AWAY, FaultIsOurs, Readable
 from shared.messaging.inbox import storable
 from shared.messaging.lag import Lag
+from shared.messaging.offsets import Offsets
 from shared.messaging.positions import Misplaced, Partition, Positions
 from shared.messaging.records import Record, log_fields
 from shared.messaging.tracing import processing_spans
@@ -88,6 +89,7 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._working: asyncio.Task[None] | None = None
         self._positions = Positions(pool, settings)
+        self._offsets = Offsets(settings.topic_prefix)
         self._seeking = asyncio.Lock()
         self._readable = Readable()
         self._at_most = settings.batch_size
@@ -147,6 +149,7 @@ class Consumer:
         await self._broker.stop()
         if self._working is not None:
             await asyncio.wait({self._working}, timeout=GRACEFUL_SECONDS)
+        await self._offsets.stop()
 
     async def _start(self) -> None:
         while True:
@@ -302,7 +305,8 @@ class Consumer:
             self._appended()
         self._report(outcome)
         await faults.reach("after_effect_before_offset_commit")
-        await self._commit(outcome.ends)
+        if (reader := self._subscriber.consumer) is not None:
+            self._offsets.tell(reader, outcome.ends)
 
     async def _stop(self, fault: FaultIsOurs) -> None:
         log.error("The consumer of %s stops: %s", self._service, fault, exc_info=fault)
@@ -317,20 +321,6 @@ class Consumer:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.consumer_retry_seconds):
                 await self._stopping.wait()
-
-    async def _commit(self, ends: Mapping[Partition, Record]) -> None:
-        """Tells Kafka's group, for the tools that show lag; nothing depends on it."""
-        prefix = self._settings.topic_prefix
-        offsets = {
-            TopicPartition(prefix + topic, partition): record.offset + 1
-            for (topic, partition), record in ends.items()
-        }
-        consumer = self._subscriber.consumer
-        try:
-            if consumer is not None:
-                await consumer.commit(offsets)
-        except Exception as error:  # the database has them
-            log.info("Offsets were not committed to Kafka: %s", type(error).__name__)
 
     def _report(self, outcome: Outcome) -> None:
         for parking in outcome.parked:

@@ -14,10 +14,10 @@ from aiokafka.errors import KafkaError
 from shared.messaging import arrays, checkpoints, faults, meters, tracing
 from shared.messaging.checkpoints import API, RELAY
 from shared.messaging.client import Client
-from shared.messaging.connections import LIMITED, acquire, milliseconds
+from shared.messaging.connections import acquire, milliseconds
 from shared.messaging.failures import AWAY
 from shared.messaging.positions import Partition
-from shared.messaging.producers import Acknowledged, Producers
+from shared.messaging.producers import COMPACTED, Acknowledged, Producers
 from shared.messaging.records import Outgoing
 from shared.settings import Settings
 from shared.telemetry import untraced
@@ -174,9 +174,8 @@ class Relay:
         """
         with untraced():
             async with acquire(self._pool) as connection, connection.transaction():
-                shards = await self._own_shards(connection)
+                shards, rows = await self._own(connection)
                 of_each = max(1, self._settings.relay_batch // max(1, len(shards)))
-                rows = await self._read(connection, shards, of_each) if shards else []
                 self._may_be_more = len(shards) == SHARDS_AT_A_TIME or len(rows) >= of_each
                 if not rows:
                     return 0
@@ -194,70 +193,41 @@ class Relay:
             raise failure
         return len(acknowledged.events)
 
-    async def _own_shards(self, connection: asyncpg.Connection) -> list[int]:
-        """Locks shards that have something to send; none where the journal was not compared."""
-        rows = await connection.fetch(
-            f"""
-            WITH limited AS MATERIALIZED (SELECT {LIMITED})
-            SELECT s.shard, s.compacted, s.owner
-              FROM limited
-             CROSS JOIN shard AS s
-             CROSS JOIN LATERAL (SELECT FROM outbox WHERE outbox.shard = s.shard LIMIT 1) AS waiting
-             WHERE NOT EXISTS (SELECT FROM stop WHERE part = ANY ($2) AND resumed_at IS NULL)
-               AND is_compared()
-             ORDER BY random()
-             LIMIT $3
-               FOR UPDATE OF s SKIP LOCKED
-            """,  # noqa: S608 - a constant
-            milliseconds(self._settings.relay_delivery_seconds + MARGIN_SECONDS),
+    async def _own(self, connection: asyncpg.Connection) -> tuple[list[int], list[Outgoing]]:
+        """Locks shards that have something to send, and reads a batch of them.
+
+        None where a part is stopped or the journal was not compared.
+        """
+        found = await connection.fetch(
+            "SELECT * FROM own_outbox($1, $2, $3, $4, $5)",
+            self._id,
             self._stopped_by,
             SHARDS_AT_A_TIME,
+            self._settings.relay_batch,
+            milliseconds(self._settings.relay_delivery_seconds + MARGIN_SECONDS),
         )
-        taken_over = [
-            row["shard"]
-            for row in rows
-            if row["compacted"] and (row["owner"] != self._id or not self._producers.fences)
-        ]
-        if taken_over:
-            # On a compacted topic an old record that comes last would undo an erasure, so the
-            # broker fences whoever had the shard before. A relay that fences when its transaction
-            # has ended fences the new owner: then the next statement fails, before it sends.
-            try:
-                await self._producers.fence()
-            except (KafkaError, TimeoutError) as error:
-                others = [row["shard"] for row in rows if row["shard"] not in taken_over]
-                if not others:
-                    raise
-                log.warning("A former relay cannot be fenced yet: %s", error)
-                return others
-            await connection.execute(
-                "UPDATE shard SET owner = $1 WHERE shard = ANY ($2)", self._id, taken_over
-            )
-        return [row["shard"] for row in rows]
-
-    async def _read(
-        self, connection: asyncpg.Connection, shards: Sequence[int], of_each: int
-    ) -> list[Outgoing]:
-        # One walk through the journal's index: joined row by row it took three times as long.
-        rows = await connection.fetch(
-            """
-            SELECT position, id, topic, key, sequence, type, payload::text,
-                   headers ->> 'traceparent', recorded_at
-              FROM event
-             WHERE position = ANY (ARRAY(
-                   SELECT o.position
-                     FROM unnest($1::integer[]) AS s (shard)
-                    CROSS JOIN LATERAL (SELECT position
-                                          FROM outbox
-                                         WHERE outbox.shard = s.shard
-                                         ORDER BY position
-                                         LIMIT $2) AS o))
-             ORDER BY position
-            """,
-            shards,
-            of_each,
+        if not found:
+            return [], []
+        shards, taken_over = found[0]["shards"], found[0]["taken_over"]
+        rows = [Outgoing(*row[2:]) for row in found[1:]]
+        compacted = any(row.topic in COMPACTED for row in rows)
+        if not taken_over and not (compacted and not self._producers.fences):
+            return shards, rows
+        # On a compacted topic an old record that comes last would undo an erasure, so the broker
+        # fences whoever had the shard before. A relay that fences when its transaction has ended
+        # fences the new owner: then the next statement fails, before it sends.
+        try:
+            await self._producers.fence()
+        except (KafkaError, TimeoutError) as error:
+            others = [row for row in rows if row.topic not in COMPACTED]
+            if not others:
+                raise
+            log.warning("A former relay cannot be fenced yet: %s", error)
+            return shards, others
+        await connection.execute(
+            "UPDATE shard SET owner = $1 WHERE compacted AND shard = ANY ($2)", self._id, shards
         )
-        return [Outgoing(*row) for row in rows]
+        return shards, rows
 
     def _watch(self, acknowledged: Acknowledged, before: Mapping[Partition, int]) -> None:
         """Raises where Kafka gives an offset that it had given `before`: it is not what it was."""
@@ -275,17 +245,21 @@ class Relay:
     ) -> None:
         """Deletes what Kafka has, and remembers the last of each partition."""
         await connection.execute(
-            "DELETE FROM outbox WHERE shard = ANY ($1) AND position = ANY ($2::text::bigint[])",
+            f"""
+            WITH sent AS (
+                DELETE FROM outbox WHERE shard = ANY ($5) AND position = ANY ($6::text::bigint[])
+            )
+            {checkpoints.REMEMBER}
+            """,  # noqa: S608 - a constant
+            *checkpoints.columns(
+                {
+                    each.partition: (each.last, each.event.id)
+                    for each in acknowledged.landed
+                    if each.last > NO_OFFSET
+                }
+            ),
             shards,
             arrays.of_plain(event.position for event in acknowledged.events),
-        )
-        await checkpoints.remember(
-            connection,
-            {
-                each.partition: (each.last, each.event.id)
-                for each in acknowledged.landed
-                if each.last > NO_OFFSET
-            },
         )
 
     async def ready(self) -> str | None:
