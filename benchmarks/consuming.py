@@ -20,7 +20,7 @@ from benchmarks.facts import (
     TOPIC,
     change,
     effects,
-    fill,
+    fill_at_once,
     mixed,
     runs,
     write,
@@ -50,8 +50,9 @@ async def consuming(bench: Bench) -> list[Row]:
     )
     for settings in (of_mixed, of_runs):
         await cluster.create_topics(settings)
-    await fill(of_mixed, mixed(schools, each))
-    await fill(of_runs, runs(total // IN_A_ROW, IN_A_ROW))
+    await fill_at_once(
+        (of_mixed, mixed, schools, each), (of_runs, runs, total // IN_A_ROW, IN_A_ROW)
+    )
     reporting: list[Spent] = []
     ours, bare, in_a_row, single, again = await bench.alternate(
         lambda: _ours(bench, of_mixed, total),

@@ -1,8 +1,12 @@
 """The events that are sent around: four facts of a school's membership, and what they change."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
+from functools import cache
+from multiprocessing import get_context
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
@@ -53,6 +57,7 @@ CREATE TABLE tally (
 Change = tuple[UUID, int, str, UUID, date]
 
 
+@cache
 def school(number: int) -> UUID:
     return uuid5(NAMESPACE_URL, f"school {number}")
 
@@ -142,6 +147,21 @@ def outgoing(key: UUID, number: int, event: Event) -> Outgoing:
         0, uuid4(), TOPIC, str(key), number + 1, event.type, event.payload(), TRACEPARENT,
         datetime.now(UTC),
     )  # fmt: skip
+
+
+Events = Callable[[int, int], Iterable[Outgoing]]
+"""`mixed` or `runs`: takes how many schools, and how many events of each."""
+
+
+async def fill_at_once(*wanted: tuple[Settings, Events, int, int]) -> None:
+    """Fills several topics, each in a process of its own: ten million events take many minutes."""
+    loop = asyncio.get_running_loop()
+    with ProcessPoolExecutor(len(wanted), mp_context=get_context("spawn")) as processes:
+        await asyncio.gather(*(loop.run_in_executor(processes, _fill, *each) for each in wanted))
+
+
+def _fill(settings: Settings, events: Events, schools: int, each: int) -> None:
+    asyncio.run(fill(settings, events(schools, each)))
 
 
 async def fill(settings: Settings, events: Iterable[Outgoing]) -> None:
