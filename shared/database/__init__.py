@@ -7,7 +7,7 @@ from shared.database.migrations import (
     migrate,
     migrations_of,
 )
-from shared.database.plans import plan_anew
+from shared.database.plans import plan_anew, plan_once
 from shared.database.pool import (
     POOL,
     DatabaseAway,
@@ -30,6 +30,7 @@ __all__ = [
     "migrate",
     "migrations_of",
     "plan_anew",
+    "plan_once",
     "wait_for_database",
     "why",
 ]

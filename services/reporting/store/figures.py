@@ -35,17 +35,61 @@ class Asked:
         return self.region or str(self.network or ENGLAND)
 
 
-Narrowed = tuple[list[int], Sequence[UUID] | None, UUID | None, date, date, Sequence[UUID] | None]
-"""$1 to $6 of CONTRIBUTIONS; where there are units, also the schools that they have to do with."""
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Which rows are read, as conditions of SQL, so that a plan which is kept can use indexes.
+
+    $1 are the years, $2 and $3 their first and last day.
+    """
+
+    rows: str
+    """With the {unit} that a row belongs to, its {school} and its {day}."""
+    stays: str
+    members: str
+    network_days: str
+
+    def among(self, *, unit: str, school: str, day: str) -> str:
+        return self.rows.format(unit=unit, school=school, day=day)
 
 
-def narrowed(
-    years: Sequence[ProgrammeYear], *, units: Sequence[UUID] | None = None,
-    schools: Sequence[UUID] | None = None, school: UUID | None = None,
-) -> Narrowed:  # fmt: skip
+WHOLE_YEARS = Part(
+    rows="{day} BETWEEN $2 AND $3",
+    stays="true",
+    members="true",
+    network_days="d.date BETWEEN $2 AND $3",
+)
+# $4, and the schools that they have to do with, $5.
+SOME_UNITS = Part(
+    rows="{unit} = ANY ($4::uuid[])",
+    stays="school_id = ANY ($5::uuid[])",
+    members="s.school_id = ANY ($4)",
+    network_days="d.day_id = ANY ($4)",
+)
+# $4. Its network days are those of its network on the date, and those that it had places on.
+A_SCHOOL = Part(
+    rows="{school} = $4::uuid AND {day} BETWEEN $2 AND $3",
+    stays="school_id = $4",
+    members="true",
+    network_days="""
+    d.date BETWEEN $2 AND $3
+    AND d.day_id IN (
+        SELECT day_id FROM register_entry WHERE school_id = $4
+         UNION
+        SELECT o.day_id
+          FROM network_day AS o
+         WHERE o.network_ids && ARRAY(SELECT network_id FROM stay)
+           AND (SELECT s.network_id
+                  FROM stay AS s
+                 WHERE o.date BETWEEN s.from_on AND s.to_on
+                 ORDER BY s.from_on DESC, s.network_id
+                 LIMIT 1) = ANY (o.network_ids))""",
+)
+
+
+def narrowed(years: Sequence[ProgrammeYear], *to: object) -> tuple[object, ...]:
+    """The arguments of `contributions`, with what a part of the years asks for as $4 and $5."""
     return (
-        [year.first_year for year in years], units, school,
-        min(years).first_day, max(years).last_day, schools,
+        [year.first_year for year in years], min(years).first_day, max(years).last_day, *to,
     )  # fmt: skip
 
 
@@ -67,30 +111,25 @@ def _year(day: str) -> str:
     return f"extract(year FROM {day} - interval '8 months')::integer"
 
 
-def _dated(day: str) -> str:
-    return f"($2::uuid[] IS NOT NULL OR {day} BETWEEN $4 AND $5)"
-
-
 def _month(day: str) -> str:
     return f"date_trunc('month', {day})::date::text"
 
 
-# Who was where: worked out once, where a look-up a row would take a national year beyond any
-# patience.
-STAY = """
+# Who was where is worked out once, where a look-up a row would take a national year beyond any
+# patience. The network that a place counts for: of those that the day is for, the one that the
+# school was in, or else the day's first. Hours count for the network of the day that they were
+# earned on; without a day, for the one that the school was in.
+def _rows(of: Part) -> str:
+    """The beginning of a statement: stays, places, people and hours."""
+    return f"""
 stay AS MATERIALIZED (
     SELECT school_id, membership_id, network_id, pathway, from_on, to_on
       FROM placement
      WHERE from_on <= to_on
-       AND from_on <= $5::date
-       AND to_on >= $4::date
-       AND ($3::uuid IS NULL OR school_id = $3)
-       AND ($6::uuid[] IS NULL OR school_id = ANY ($6))
-)"""
-
-# The network that a place counts for: of those that the day is for, the one that the school was
-# in, or else the day's first.
-PLACE = f"""
+       AND from_on <= $3::date
+       AND to_on >= $2::date
+       AND {of.stays}
+),
 place AS (
     SELECT DISTINCT ON (e.day_id, e.place_id)
            e.day_id, e.person_id, e.role, e.attendance, d.date,
@@ -102,13 +141,9 @@ place AS (
             AND s.network_id = ANY (d.network_ids)
             AND d.date BETWEEN s.from_on AND s.to_on
      WHERE d.status = 'held'
-       AND {_dated("d.date")}
-       AND ($2 IS NULL OR d.day_id = ANY ($2))
-       AND ($3 IS NULL OR e.school_id = $3)
+       AND {of.among(unit="d.day_id", school="e.school_id", day="d.date")}
      ORDER BY e.day_id, e.place_id, s.from_on DESC, s.network_id
-)"""  # noqa: S608
-
-INVOLVED = f"""
+),
 involved AS (
     SELECT day_id, person_id, role, date, network_id
       FROM place
@@ -118,14 +153,8 @@ involved AS (
       FROM development_day AS d
       JOIN participant AS p USING (day_id)
      WHERE d.status = 'delivered'
-       AND {_dated("d.date")}
-       AND ($2 IS NULL OR d.day_id = ANY ($2))
-       AND ($3 IS NULL OR d.school_id = $3)
-)"""  # noqa: S608
-
-# Hours count for the network of the day that they were earned on; without a day, for the one that
-# the school was in.
-EARNED = f"""
+       AND {of.among(unit="d.day_id", school="d.school_id", day="d.date")}
+),
 earned AS (
     SELECT DISTINCT ON (c.credit_id)
            c.source_id, c.strand, c.hours, c.earned_on,
@@ -139,14 +168,15 @@ earned AS (
                  OR s.network_id = ANY (coalesce(n.network_ids, ARRAY[d.network_id])))
             AND c.earned_on BETWEEN s.from_on AND s.to_on
      WHERE NOT c.revoked
-       AND {_dated("c.earned_on")}
-       AND ($2 IS NULL OR c.source_id = ANY ($2))
-       AND ($3 IS NULL OR c.school_id = $3)
+       AND {of.among(unit="c.source_id", school="c.school_id", day="c.earned_on")}
      ORDER BY c.credit_id, s.from_on DESC, s.network_id
 )"""  # noqa: S608
 
-# A school counts once, in the network that it was in last.
-MEMBER_SCHOOLS = """
+
+# A school counts once, in the network that it was in last; one that joined twice in the year as it
+# joined last.
+def _of_schools(of: Part) -> str:
+    return f"""
 SELECT y.year, s.school_id, 'member_schools', s.school_id, s.network_id,
        ARRAY[s.pathway, n.region], 1, s.from_on, s.membership_id::text
   FROM stay AS s
@@ -154,113 +184,97 @@ SELECT y.year, s.school_id, 'member_schools', s.school_id, s.network_id,
     ON s.from_on <= make_date(y.year + 1, 8, 31)
    AND s.to_on >= make_date(y.year, 9, 1)
   LEFT JOIN network AS n USING (network_id)
- WHERE $2 IS NULL OR s.school_id = ANY ($2)
-"""
-
-# A school that joined twice in the year counts once, as it joined last.
-JOINED = f"""
+ WHERE {of.members}
+ UNION ALL
 SELECT {_year("joined_on")}, school_id, 'joined', school_id, network_id,
        ARRAY[framework, judgement], 1, joined_on, membership_id::text
   FROM membership
  WHERE NOT void
-   AND {_dated("joined_on")}
-   AND ($2 IS NULL OR school_id = ANY ($2))
-   AND ($3 IS NULL OR school_id = $3)
+   AND {of.among(unit="school_id", school="school_id", day="joined_on")}
 """  # noqa: S608
 
+
+# A day counts in each of its networks.
+def _of_days(of: Part) -> str:
+    return f"""
+SELECT {_year("d.date")}, d.day_id, 'network_days', d.day_id, n.network_id,
+       ARRAY[d.status, {_month("d.date")}], 1, NULL, NULL
+  FROM network_day AS d
+  LEFT JOIN LATERAL unnest(d.network_ids) AS n (network_id) ON true
+ WHERE {of.network_days}
+ UNION ALL
+SELECT {_year("date")}, day_id, 'days_in_schools', NULL, network_id,
+       ARRAY[{_month("date")}], 1, NULL, NULL
+  FROM development_day
+ WHERE status = 'delivered'
+   AND {of.among(unit="day_id", school="school_id", day="date")}
+"""  # noqa: S608
+
+
 # A person counts once, by the role on the latest day; of several on one date by the most senior.
-LEADERS = f"""
+OF_PEOPLE = f"""
 SELECT {_year("i.date")}, i.day_id, 'leaders', coalesce(o.stays, i.person_id), i.network_id,
        ARRAY[i.role], 1, i.date,
        array_position(ARRAY['headteacher', 'senior_leader', 'middle_leader', 'other'],
                       i.role)::text
   FROM involved AS i
   LEFT JOIN one_person AS o USING (person_id)
-"""  # noqa: S608
-
-# A day counts in each of its networks. A school's are those of its network on the date, and those
-# that it had places on.
-NETWORK_DAYS = f"""
-SELECT {_year("d.date")}, d.day_id, 'network_days', d.day_id, n.network_id,
-       ARRAY[d.status, {_month("d.date")}], 1, NULL, NULL
-  FROM network_day AS d
-  LEFT JOIN LATERAL unnest(d.network_ids) AS n (network_id) ON true
- WHERE {_dated("d.date")}
-   AND ($2 IS NULL OR d.day_id = ANY ($2))
-   AND ($3 IS NULL
-        OR (SELECT s.network_id
-              FROM stay AS s
-             WHERE d.date BETWEEN s.from_on AND s.to_on
-             ORDER BY s.from_on DESC, s.network_id
-             LIMIT 1) = ANY (d.network_ids)
-        OR EXISTS (SELECT FROM register_entry AS e
-                    WHERE e.day_id = d.day_id AND e.school_id = $3))
-"""  # noqa: S608
-
-PLACES = f"""
+ UNION ALL
 SELECT {_year("date")}, day_id, 'places', NULL, network_id,
        ARRAY[attendance, {_month("date")}], count(*), NULL, NULL
   FROM place
  GROUP BY day_id, date, network_id, attendance
-"""  # noqa: S608
-
-DAYS_IN_SCHOOLS = f"""
-SELECT {_year("date")}, day_id, 'days_in_schools', NULL, network_id,
-       ARRAY[{_month("date")}], 1, NULL, NULL
-  FROM development_day
- WHERE status = 'delivered'
-   AND {_dated("date")}
-   AND ($2 IS NULL OR day_id = ANY ($2))
-   AND ($3 IS NULL OR school_id = $3)
-"""  # noqa: S608
-
-HOURS = f"""
+ UNION ALL
 SELECT {_year("earned_on")}, source_id, 'hours', NULL, network_id,
        ARRAY[strand, {_month("earned_on")}], sum(hours), NULL, NULL
   FROM earned
  GROUP BY 1, 2, 5, 6
 """  # noqa: S608
 
-CONTRIBUTIONS = f"""
-{", ".join((STAY, PLACE, INVOLVED, EARNED))},
+
+def contributions(of: Part) -> str:
+    """The beginning of a statement that goes on with what it does with all that is `found`."""
+    return f"""
+{_rows(of)},
 found (year, unit, figure, entity, network_id, kind, n, dated, tie) AS (
-    {
-    "UNION ALL".join(
-        (MEMBER_SCHOOLS, JOINED, LEADERS, NETWORK_DAYS, PLACES, DAYS_IN_SCHOOLS, HOURS)
-    )
-}
+    {"UNION ALL".join((_of_schools(of), _of_days(of), OF_PEOPLE))}
 )"""
-"""The beginning of a statement that goes on with what it does with all that is `found`."""
+
 
 NETWORKS = """
 SELECT n.region, count(*), count(*) FILTER (WHERE n.established_on >= $1::date)
   FROM network AS n
  WHERE n.established_on <= least($2::date, $3::date)
    AND (n.closed_on IS NULL OR n.closed_on >= $1)
-   AND ($4::text IS NULL OR n.region = $4)
-   AND ($5::uuid IS NULL OR n.network_id = $5)
-   AND ($6::uuid IS NULL OR EXISTS (SELECT FROM placement AS p
-                                     WHERE p.school_id = $6
-                                       AND p.network_id = n.network_id
-                                       AND p.from_on <= p.to_on
-                                       AND p.from_on <= $2
-                                       AND p.to_on >= $1))
+   AND {}
  GROUP BY n.region
 """
+ALL_NETWORKS = NETWORKS.format(
+    "($4::text IS NULL OR n.region = $4) AND ($5::uuid IS NULL OR n.network_id = $5)"
+)
+NETWORKS_OF_A_SCHOOL = NETWORKS.format(
+    """
+    n.network_id IN (SELECT network_id
+                       FROM placement
+                      WHERE school_id = $4
+                        AND from_on <= to_on
+                        AND from_on <= $2
+                        AND to_on >= $1)"""
+)
 
 
 async def networks(
     connection: asyncpg.Connection, asked: Asked, today: date
 ) -> list[asyncpg.Record]:
     """(region, all, newly established); the only figure that depends on the date of asking."""
-    return await connection.fetch(
-        NETWORKS, asked.year.first_day, asked.year.last_day, today,
-        asked.region, asked.network, asked.school,
-    )  # fmt: skip
+    dates = asked.year.first_day, asked.year.last_day, today
+    if asked.school is not None:
+        return await connection.fetch(NETWORKS_OF_A_SCHOOL, *dates, asked.school)
+    return await connection.fetch(ALL_NETWORKS, *dates, asked.region, asked.network)
 
 
 OF_A_SCHOOL = f"""
-WITH {CONTRIBUTIONS}
+WITH {contributions(A_SCHOOL)}
 SELECT figure, kind, sum(n)
   FROM found
  WHERE entity IS NULL
@@ -279,4 +293,4 @@ async def of_a_school(
     connection: asyncpg.Connection, school: UUID, year: ProgrammeYear
 ) -> list[asyncpg.Record]:
     """(figure, kind, n) of one school, from its rows."""
-    return await connection.fetch(OF_A_SCHOOL, *narrowed([year], school=school))
+    return await connection.fetch(OF_A_SCHOOL, *narrowed([year], school))

@@ -11,18 +11,21 @@ import asyncpg
 
 from services.reporting.domain import BeingWorkedOut, Facts
 from services.reporting.store.figures import (
-    CONTRIBUTIONS,
+    SOME_UNITS,
+    WHOLE_YEARS,
     Asked,
+    Part,
+    contributions,
     facts_of,
     narrowed,
     networks,
     of_a_school,
 )
 from shared.clock import ProgrammeYear
-from shared.database import plan_anew
+from shared.database import plan_anew, plan_once
 
 FEW: Final = 1_000
-"""Rows that it is never worth forgetting the years for."""
+"""Rows that it is never worth forgetting the years for, nor planning anew how to look them up."""
 YEAR_SECONDS: Final = 300
 """That working out a year may take; at ten million events of ten years it takes twenty."""
 WAIT_SECONDS: Final = 10
@@ -35,7 +38,7 @@ async def facts(connection: asyncpg.Connection, asked: Asked, today: date) -> Fa
     In a transaction with one snapshot, `begin` comes first where `is_current` says no.
     """
     async with connection.transaction():
-        await plan_anew(connection)  # one unit, or all of England: not to be read alike
+        await plan_once(connection)
         if asked.school is not None:
             counts = await of_a_school(connection, asked.school, asked.year)
         else:
@@ -97,40 +100,46 @@ async def _lock(connection: asyncpg.Connection) -> None:
 async def _bring_up_to_date(connection: asyncpg.Connection, year: ProgrammeYear) -> None:
     # Compiling costs more than it saves, and sorting a year on disk as much as working it out.
     await connection.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
-    units = await _touched_units(connection)
+    summed = await connection.fetch("SELECT year, size FROM summed_year")
+    years = [ProgrammeYear(row["year"]) for row in summed]
+    most = 1 + max(FEW, *(row["size"] for row in summed), 0)
+    units = await _touched_units(connection, most)
     if units is None:
         await connection.execute("DELETE FROM summed_year")
-    years = [
-        ProgrammeYear(row["year"]) for row in await connection.fetch("SELECT year FROM summed_year")
-    ]
+        years = []
     if units and years:
         schools = [row[0] for row in await connection.fetch(SCHOOLS, units)]
-        narrow = narrowed(years, units=units, schools=schools)
+        narrow = narrowed(years, units, schools)
         await connection.execute(PUT_RIGHT, *narrow, timeout=YEAR_SECONDS)
     if year not in years:
+        await plan_anew(connection)
         await connection.execute("DELETE FROM contribution WHERE year = $1", year.first_year)
         await connection.execute("DELETE FROM total WHERE year = $1", year.first_year)
         await connection.execute(WORK_OUT, *narrowed([year]), timeout=YEAR_SECONDS)
 
 
-async def _touched_units(connection: asyncpg.Connection) -> list[UUID] | None:
+async def _touched_units(connection: asyncpg.Connection, most: int) -> list[UUID] | None:
     """The units whose contributions may be others now; nothing stays touched.
 
-    None where more rows are behind them than behind a year: to work that out costs less.
+    None where as many as `most` rows are behind them, more than behind a year: to work that out
+    costs less. Where they are not few, what comes next is planned for them.
     """
-    size = await connection.fetchval("SELECT coalesce(max(size), 0) FROM summed_year")
-    most = 1 + max(size, FEW)
     marks = await connection.fetch(TAKE_MARKS, most)
     if len(marks) == most:
         return None
+    if len(marks) > FEW:
+        await plan_anew(connection)
     of_kind = [
         [row["id"] for row in marks if row["kind"] == kind]
         for kind in ("unit", "school", "network", "person")
     ]
     found = await connection.fetch(UNITS, *of_kind, most)
     units = list({row[0] for row in found})
-    if len(found) == most or await connection.fetchval(SIZE, units, most) == most:
+    size = await connection.fetchval(SIZE, units, most)
+    if most in (len(found), size):
         return None
+    if max(len(units), size) > FEW:
+        await plan_anew(connection)
     return units
 
 
@@ -207,8 +216,9 @@ def _totals(of: str, sign: str = "") -> str:
     )
 
 
-FRESH: Final = f"""
-WITH {CONTRIBUTIONS},
+def _fresh(of: Part) -> str:
+    return f"""
+WITH {contributions(of)},
 fresh AS MATERIALIZED (
     SELECT year, unit, figure, entity, network_id, region, kind, n, dated, tie
       FROM found
@@ -216,8 +226,9 @@ fresh AS MATERIALIZED (
      WHERE year = ANY ($1)
 )"""  # noqa: S608
 
+
 WORK_OUT: Final = f"""
-{FRESH},
+{_fresh(WHOLE_YEARS)},
 kept AS (INSERT INTO contribution SELECT * FROM fresh),
 summed AS (
     INSERT INTO total (year, scope, figure, kind, n)
@@ -229,9 +240,9 @@ INSERT INTO summed_year (year, size) SELECT $1[1], count(*) FROM fresh
 # An entity may count by another of its contributions before and after. All parts of the statement
 # see the table as it was.
 PUT_RIGHT: Final = f"""
-{FRESH},
+{_fresh(SOME_UNITS)},
 kept AS MATERIALIZED (
-    SELECT * FROM contribution WHERE year = ANY ($1) AND unit = ANY ($2)
+    SELECT * FROM contribution WHERE year = ANY ($1) AND unit = ANY ($4)
 ),
 come AS MATERIALIZED (SELECT * FROM fresh EXCEPT SELECT * FROM kept),
 gone AS MATERIALIZED (SELECT * FROM kept EXCEPT SELECT * FROM fresh),

@@ -8,7 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.reporting.store.figures import CONTRIBUTIONS, narrowed
+from services.reporting.store.figures import SOME_UNITS, WHOLE_YEARS, Part, contributions, narrowed
 from shared.clock import ProgrammeYear
 from shared.events import membership, scheduling
 from shared.events.vocabulary import (
@@ -257,12 +257,12 @@ async def hours_of_parts(connection: asyncpg.Connection, log: Log) -> list[Decim
 
 
 @pytest.mark.parametrize(
-    "narrowed_to",
-    [{}, {"units": [named("First")], "schools": [named("Birch")]}],
+    ("part", "narrowed_to"),
+    [(WHOLE_YEARS, []), (SOME_UNITS, [[named("First")], [named("Birch")]])],
     ids=["a year", "a day"],
 )
 async def test_a_large_part_is_read_without_a_look_up_for_each_row(
-    connection: asyncpg.Connection, narrowed_to: dict[str, Any]
+    connection: asyncpg.Connection, part: Part, narrowed_to: list[Any]
 ) -> None:
     rows = 5_000
     await take_in(connection, a_year().events)
@@ -283,8 +283,8 @@ async def test_a_large_part_is_read_without_a_look_up_for_each_row(
         on("11-20"),
     )
     plan = await connection.fetchval(
-        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) WITH {CONTRIBUTIONS} SELECT * FROM found",  # noqa: S608
-        *narrowed([YEAR], **narrowed_to),
+        f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) WITH {contributions(part)} SELECT * FROM found",  # noqa: S608
+        *narrowed([YEAR], *narrowed_to),
     )
     top = json.loads(plan)[0]["Plan"]
     assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < rows / 5
