@@ -65,13 +65,14 @@ SOME_UNITS = Part(
     members="s.school_id = ANY ($4)",
     network_days="d.day_id = ANY ($4)",
 )
-# $4. Its network days are those of its network on the date, and those that it had places on.
+# $4. Its network days are those of its network on the date, and those that it had places on. The
+# range keeps a plan from the indexes on dates: a year has many days, and a school few rows.
 A_SCHOOL = Part(
-    rows="{school} = $4::uuid AND {day} BETWEEN $2 AND $3",
+    rows="{school} = $4::uuid AND daterange($2, $3, '[]') @> {day}",
     stays="school_id = $4",
     members="true",
     network_days="""
-    d.date BETWEEN $2 AND $3
+    daterange($2, $3, '[]') @> d.date
     AND d.day_id IN (
         SELECT day_id FROM register_entry WHERE school_id = $4
          UNION

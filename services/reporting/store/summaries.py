@@ -102,7 +102,7 @@ async def _bring_up_to_date(connection: asyncpg.Connection, year: ProgrammeYear)
     await connection.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
     summed = await connection.fetch("SELECT year, size FROM summed_year")
     years = [ProgrammeYear(row["year"]) for row in summed]
-    most = 1 + max(FEW, *(row["size"] for row in summed), 0)
+    most = 1 + max([FEW, *(row["size"] for row in summed)])
     units = await _touched_units(connection, most)
     if units is None:
         await connection.execute("DELETE FROM summed_year")
@@ -249,9 +249,9 @@ gone AS MATERIALIZED (SELECT * FROM kept EXCEPT SELECT * FROM fresh),
 added AS (INSERT INTO contribution SELECT * FROM come),
 removed AS (
     DELETE FROM contribution AS c
-     USING gone AS g
-     WHERE (c.year, c.unit) = (g.year, g.unit)
-       AND c IS NOT DISTINCT FROM g
+     WHERE year = ANY ($1)
+       AND unit = ANY ($4)
+       AND c IN (SELECT g FROM gone AS g)
 ),
 met AS (
     SELECT year, figure, entity FROM come WHERE entity IS NOT NULL

@@ -288,3 +288,34 @@ async def test_a_large_part_is_read_without_a_look_up_for_each_row(
     )
     top = json.loads(plan)[0]["Plan"]
     assert top["Shared Hit Blocks"] + top["Shared Read Blocks"] < rows / 5
+
+
+async def test_few_rows_are_looked_up_however_many_there_are(
+    connection: asyncpg.Connection,
+) -> None:
+    """Also where nobody has counted what the tables hold, as after they were filled."""
+    await take_in(connection, a_year().events)
+    await connection.execute(
+        """
+        INSERT INTO network_day
+        SELECT gen_random_uuid(), ARRAY[gen_random_uuid()], $1, 'held'
+          FROM generate_series(1, 1000)
+        """,
+        on("11-20"),
+    )
+    await report(connection)
+    await connection.execute("UPDATE network_day SET status = 'held' WHERE day_id = $1",
+                             named("First"))  # fmt: skip
+    async with connection.transaction():
+        before = await connection.fetchval(READ)
+        await report(connection)
+        await report(connection, school="Ash")
+        assert 0 < await connection.fetchval(READ) - before < 100
+
+
+# By this connection, and not yet added to what all have read.
+READ = """
+SELECT sum(seq_tup_read + idx_tup_fetch)
+  FROM pg_stat_xact_user_tables
+ WHERE relname IN ('network_day', 'register_entry', 'credit')
+"""
