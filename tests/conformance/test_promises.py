@@ -1,12 +1,13 @@
 """What is early waits, what is poison is parked, what has moved is done once: on either broker."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from aiokafka.errors import CoordinatorNotAvailableError
 
 from shared.events.membership import PersonProfile, PersonProfileErased
 from shared.messaging import faults, parking
@@ -154,6 +155,41 @@ async def test_a_relay_that_wakes_up_late_puts_no_erased_profile_last(flow: Flow
     await former._producers.abandon()
     records = await flow.records("aspire.people")
     assert [record.value is None for record in records] == [False, False, True]
+
+
+async def test_other_topics_go_on_while_a_former_relay_cannot_be_fenced(flow: Flow) -> None:
+    await flow.publish(*history(3), PersonProfile(person_id=uuid4(), name="Ann"))
+    unfenced = replace(flow, client=replace(flow.client, producer=_that_does_not_fence(flow)))
+    async with working(unfenced.relay()):
+        await eventually(lambda: _waits_alone(flow))
+    assert len(await flow.records()) == 3
+    assert await flow.records("aspire.people") == []
+    await flow.relay_all()
+    assert len(await flow.records("aspire.people")) == 1
+
+
+def _that_does_not_fence(flow: Flow) -> Callable[..., Any]:
+    """As when Kafka's transactions are in trouble while its partitions are well."""
+
+    def producer(**options: Any) -> Any:
+        made = flow.client.producer(**options)
+        if "transactional_id" in options:
+            made.start = _fails
+        return made
+
+    return producer
+
+
+async def _fails() -> None:
+    raise CoordinatorNotAvailableError
+
+
+async def _waits_alone(flow: Flow) -> bool:
+    """Whether the profile is all that is left in the outbox."""
+    left: list[str] = await flow.publisher.fetchval(
+        "SELECT array_agg(DISTINCT topic) FROM outbox JOIN event USING (position)"
+    )
+    return left == ["aspire.people"]
 
 
 def _consumer(flow: Flow, name: str) -> Consumer:
