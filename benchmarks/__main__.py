@@ -16,6 +16,7 @@ from benchmarks.growing import growing
 from benchmarks.importing import importing
 from benchmarks.latency import latency
 from benchmarks.measure import COUNTING, Bench, Row
+from benchmarks.rebuilding import rebuilding
 from benchmarks.relaying import relaying
 from benchmarks.remembering import remembering
 from benchmarks.report import table, write
@@ -28,6 +29,7 @@ from tests.infra import Infra
 
 GROUPS: dict[str, Callable[[Bench], Awaitable[list[Row]]]] = {
     "consumer": consuming,
+    "rebuild": rebuilding,
     "relay": relaying,
     "append": appending,
     "latency": latency,

@@ -26,7 +26,6 @@ from benchmarks.facts import (
     write,
 )
 from benchmarks.measure import Bench, Row, Spent
-from benchmarks.rebuilding import rebuilt
 from shared.messaging import cluster
 from shared.messaging.consumer import Consumer
 from shared.settings import Settings
@@ -53,13 +52,11 @@ async def consuming(bench: Bench) -> list[Row]:
     await fill_at_once(
         (of_mixed, mixed, schools, each), (of_runs, runs, total // IN_A_ROW, IN_A_ROW)
     )
-    reporting: list[Spent] = []
-    ours, bare, in_a_row, single, again = await bench.alternate(
-        lambda: _ours(bench, of_mixed, total),
+    ours, bare, in_a_row, single = await bench.alternate(
+        lambda: consumed(bench, of_mixed, total),
         lambda: _bare(bench, of_mixed, total),
-        lambda: _ours(bench, of_runs, total),
+        lambda: consumed(bench, of_runs, total),
         lambda: _one_by_one(bench, of_mixed),
-        lambda: rebuilt(bench, of_mixed, total, reporting),
     )
     what = f"consumer: mixed events of {schools:,} keys"
     return [
@@ -67,14 +64,11 @@ async def consuming(bench: Bench) -> list[Row]:
         Row("consumer: 200 events of a key in a row", "events/s", "the row above", 0.5,
             in_a_row, ours, LIMITS),
         Row(what, "events/s", "FastStream, a transaction a message", 50, ours, single, LIMITS),
-        Row("rebuild of reporting from the log", "events/s", "consumer: mixed events", 0.8,
-            again, ours, LIMITS),
-        Row("rebuild of reporting from the log", "events/s", "reporting's consumer, the same log",
-            0.8, again, reporting, LIMITS),
     ]  # fmt: skip
 
 
-async def _ours(bench: Bench, settings: Settings, total: int) -> Spent:
+async def consumed(bench: Bench, settings: Settings, total: int) -> Spent:
+    """The kernel's consumer of so many events, with effects of the benchmark's."""
     async with bench.database("cpd") as pool:
         await pool.execute(TABLES)
         async with bench.measured(total) as spent:

@@ -2,17 +2,40 @@
 
 import asyncio
 from contextlib import suppress
+from uuid import uuid4
 
 import asyncpg
 
-from benchmarks.measure import Bench, Spent
+from benchmarks.consuming import BATCH, consumed
+from benchmarks.facts import SCHOOLS, fill, mixed
+from benchmarks.measure import Bench, Row, Spent
+from shared.messaging import cluster
 from shared.messaging.consumer import Consumer
 from shared.rebuilding import rebuild
 from shared.service import load
 from shared.settings import Settings
 
 
-async def rebuilt(bench: Bench, settings: Settings, total: int, consumed: list[Spent]) -> Spent:
+async def rebuilding(bench: Bench) -> list[Row]:
+    """Beside the consumer row, and beside reporting's own consumer of the same log."""
+    schools = min(SCHOOLS, bench.events)
+    total = schools * (bench.events // schools)
+    settings = Settings(kafka=bench.kafka, topic_prefix=f"b{uuid4().hex[:8]}.", batch_size=BATCH)
+    await cluster.create_topics(settings)
+    await fill(settings, mixed(schools, bench.events // schools))
+    reporting: list[Spent] = []
+    again, consumer = await bench.alternate(
+        lambda: _rebuilt(bench, settings, total, reporting),
+        lambda: consumed(bench, settings, total),
+    )
+    what = "rebuild of reporting from the log"
+    return [
+        Row(what, "events/s", "consumer: mixed events", 0.8, again, consumer),
+        Row(what, "events/s", "reporting's consumer, the same log", 0.8, again, reporting),
+    ]
+
+
+async def _rebuilt(bench: Bench, settings: Settings, total: int, consumed: list[Spent]) -> Spent:
     """The rebuild; what reporting's own consumer took for the same log before it is added."""
     service = load("reporting")
     async with bench.database("reporting") as pool:
