@@ -15,7 +15,8 @@ PROBLEMS: Final = "https://aspire.example/problems/"
 
 @dataclass(frozen=True)
 class FieldError:
-    """One faulty field: a JSON pointer (RFC 6901) into the body, or `#/query/…`, and a sentence."""
+    """One faulty field, and a sentence: a JSON pointer (RFC 6901) into the body, or a parameter's
+    place, as `/query/limit`."""
 
     pointer: str
     detail: str

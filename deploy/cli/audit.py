@@ -10,7 +10,7 @@ from rich.text import Text
 
 from deploy.cli.databases import connected
 from deploy.cli.events import event_type
-from deploy.cli.terminal import out, print_json, say
+from deploy.cli.terminal import moment, out, print_json, say
 from deploy.cli.token import parse_lifetime
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
@@ -135,7 +135,7 @@ def _text(found: Found) -> Text:
     if change.type in ACTS:
         name = " ".join(filter(None, (found.service, change.part, change.type)))
     line = Text.assemble(
-        (f"{change.recorded_at.astimezone(LONDON):%d %b %Y %H:%M:%S}", "dim"),
+        (moment(change.recorded_at), "dim"),
         "  ",
         (name, "bold cyan"),
         f"  by {change.actor}",

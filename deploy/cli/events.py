@@ -12,11 +12,10 @@ from rich.json import JSON
 from rich.text import Text
 
 from deploy.cli.servers import require_kafka
-from deploy.cli.terminal import out, print_line
+from deploy.cli.terminal import moment, out, print_line
 from deploy.cli.topics import Filter, Shown, follow, newest
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
-from shared.clock import LONDON
 from shared.events import EVENT_TYPES, TOPICS
 from shared.events.envelope import TYPE_PREFIX
 
@@ -107,7 +106,7 @@ def _as_json(event: Shown) -> None:
 
 
 def _as_text(event: Shown) -> None:
-    when = f"{event.time.astimezone(LONDON):%d %b %Y %H:%M:%S}" if event.time else "no time"
+    when = moment(event.time) if event.time else "no time"
     name = (event.type or "of no type").removeprefix(f"{TYPE_PREFIX}.")
     head = Text.assemble(
         (when, "dim"),

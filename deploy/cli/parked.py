@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from deploy.cli.databases import connected, pooled
 from deploy.cli.resume import operator
-from deploy.cli.terminal import out, print_json
+from deploy.cli.terminal import moment, out, print_json
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform, known_service
 from shared import service as services
@@ -47,24 +48,24 @@ def list_parked(service: ServiceName, as_json: AsJson = False) -> None:
     if not found:
         out.print(f"Nothing is parked in {service}.")
         return
+    out.print(table_of(found))
+
+
+def table_of(found: Sequence[Parked]) -> Table:
+    """What names a record is in one column, so that a terminal of 80 has room for the reason."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("no.", justify="right")
-    for column in ("type", "topic", "key"):
-        table.add_column(column, overflow="fold")
-    table.add_column("seq.", justify="right")
-    table.add_column("since")
+    table.add_column("type, topic, key, sequence, since", no_wrap=True)
     table.add_column("reason", overflow="fold")
     for each in found:
-        table.add_row(
-            str(each.parked_id),
-            Text((each.type or "–").removeprefix("uk.aspire.")),
+        named = (
+            (each.type or "of no type").removeprefix("uk.aspire."),
             each.topic,
-            Text(each.key or "–"),
-            str(each.sequence or "–"),
-            f"{each.since:%d %b %H:%M}",
-            Text(each.reason),
+            f"{each.key or 'without a key'} {each.sequence or ''}".rstrip(),
+            moment(each.since, "%d %b %H:%M"),
         )
-    out.print(table)
+        table.add_row(str(each.parked_id), Text("\n".join(named)), Text(each.reason))
+    return table
 
 
 @app.command("show")

@@ -18,7 +18,7 @@ from deploy.cli.databases import pooled
 from deploy.cli.republish import PUBLISHING, publishing
 from deploy.cli.resume import operator
 from deploy.cli.servers import require_kafka, unbroken
-from deploy.cli.terminal import out
+from deploy.cli.terminal import moment, out
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 from shared.messaging.reconcile import Fact, accept, missing
@@ -119,7 +119,7 @@ def _print(service: str, told: _Told, *, accepted: bool) -> None:
     table.add_column("copied" if accepted else "can be copied", overflow="fold")
     for fact in told.first:
         table.add_row(
-            f"{fact.time:%d %b %Y %H:%M:%S}",
+            moment(fact.time),
             fact.type.removeprefix("uk.aspire."),
             Text(fact.key),
             str(fact.sequence),

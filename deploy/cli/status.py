@@ -17,7 +17,7 @@ from rich.text import Text
 
 from deploy.cli.flow import flow_table, replicas, troubles
 from deploy.cli.http import problem_in_words
-from deploy.cli.terminal import out, print_json, print_line, say
+from deploy.cli.terminal import moment, out, print_json, print_line, say
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
 from deploy.embedded.instance import SERVICES
@@ -196,7 +196,7 @@ def picture(found: dict[str, Any]) -> Group:
     """What runs and how events flow, for a person."""
     services = found["services"]
     flows = {name: service["flow"] for name, service in services.items()}
-    when = f"{datetime.fromisoformat(found['at']).astimezone():%H:%M:%S}"
+    when = moment(found["at"], "%H:%M:%S")
     title = Text.assemble((f"Aspire in {found['home']}", "bold"), (f"  {when}", "dim"))
     title.overflow = "fold"
     parts: list[RenderableType] = [title, _processes(found, flows)]

@@ -6,10 +6,13 @@ rich leaves colours out by itself where NO_COLOR is set or nobody watches.
 import json
 import os
 import sys
+from datetime import datetime
 from typing import Any, Final
 
 from rich.console import Console
 from rich.text import Text
+
+from shared.clock import LONDON
 
 WIDTH_UNSEEN: Final = 120
 """Columns of a table that goes into a file or a pipe, where no terminal has a width."""
@@ -35,6 +38,12 @@ err = _console(stderr=True)
 def say(sentence: str) -> None:
     """Tell the person at the terminal; never part of an answer that a program reads."""
     err.print(Text(sentence), soft_wrap=True)
+
+
+def moment(instant: datetime | str, form: str = "%d %b %Y %H:%M:%S") -> str:
+    """An instant, or its text as a service answers it, by London's clocks: for people only."""
+    given = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+    return f"{given.astimezone(LONDON):{form}}"
 
 
 def print_json(value: Any) -> None:

@@ -18,10 +18,9 @@ from deploy.cli.databases import connected
 from deploy.cli.http import check, in_words
 from deploy.cli.republish import PUBLISHING
 from deploy.cli.spans import WAIT, Span, in_order
-from deploy.cli.terminal import out, print_json
+from deploy.cli.terminal import moment, out, print_json
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import Platform
-from shared.clock import LONDON
 from shared.messaging import audit
 from shared.settings import LOOPBACK
 
@@ -65,8 +64,8 @@ def trace(
         print_json({"trace_id": trace_id, "zipkin": link, "spans": _plain(tops)})
         return
     first, last = _begun(tops), max(span.ended for top in tops for span in top.walk())
-    when = datetime.fromtimestamp(first / 1e6, UTC).astimezone(LONDON)
-    head = f"Trace {trace_id}, {when:%d %b %Y %H:%M:%S}, {_duration(last - first)}"
+    when = moment(datetime.fromtimestamp(first / 1e6, UTC))
+    head = f"Trace {trace_id}, {when}, {_duration(last - first)}"
     out.print(Text(head, style="bold"))
     for top in tops:
         tree = Tree(_line(top, first))

@@ -1,6 +1,6 @@
 """`aspire trust`: the credentials by which a trust's systems join."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
 import typer
@@ -9,12 +9,14 @@ from rich.table import Table
 
 from deploy.cli import trust_kafka, trust_sandbox, webhooks
 from deploy.cli.integration import AsJson, Token, Trust, ask
-from deploy.cli.terminal import out, print_json, print_line, say
+from deploy.cli.terminal import moment, out, print_json, print_line, say
 
 app = typer.Typer(
     help="The credentials by which a trust's systems send events, and what they may report on.",
     no_args_is_help=True,
 )
+
+MINUTE: Final = "%d %b %Y %H:%M"
 
 app.add_typer(webhooks.app)
 app.add_typer(trust_kafka.app, name="kafka")
@@ -115,6 +117,6 @@ def _print_connection(found: dict[str, Any]) -> None:
     for column in ("made", "accepted until"):
         table.add_column(column, overflow="fold")
     for each in found["credentials"]:
-        ends = f"{each['expires_at'][:16]}Z" if each["expires_at"] else "rotated or revoked"
-        table.add_row(each["credential_id"], f"{each['made_at'][:16]}Z", ends)
+        ends = moment(each["expires_at"], MINUTE) if each["expires_at"] else "rotated or revoked"
+        table.add_row(each["credential_id"], moment(each["made_at"], MINUTE), ends)
     out.print(table)

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from deploy.cli.integration import AsJson, Token, Trust, ask
-from deploy.cli.terminal import out, print_json
+from deploy.cli.terminal import moment, out, print_json
 from deploy.cli.trouble import CannotDo
 
 app = typer.Typer()
@@ -87,7 +87,7 @@ def deliveries(
     table.add_column("ms", justify="right")
     for each in found:
         table.add_row(
-            f"{each['sent_at'][:19]}Z",
+            moment(each["sent_at"]),
             each["event_id"],
             _short(each["type"]),
             str(each["tries"]),

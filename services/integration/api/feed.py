@@ -43,7 +43,7 @@ class CursorUnknown(Invalid):
             "It was not given out with this trust's feed, or the feed was restored from an older "
             "backup, or a sandbox was reset. Begin anew, without “after”: events are known by "
             "their ids, so pass over those that you have.",
-            errors=[("#/query/after", "as it was given out, or left out")],
+            errors=[("/query/after", "as it was given out, or left out")],
         )
 
 
@@ -123,7 +123,7 @@ async def read_feed(
     if unknown := sorted(set(types or ()) - TYPES):
         raise TypeNotTold(
             f"{', '.join(unknown)} is not told here, but {', '.join(sorted(TYPES))}.",
-            errors=[("#/query/types", "types that are told")],
+            errors=[("/query/types", "types that are told")],
         )
     asked = _Asked(trust_id, limit, types)
     behind = BEGINNING if after is None else Cursor.read(after)
