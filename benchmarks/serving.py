@@ -189,6 +189,7 @@ class _Place(BaseModel):
 
 class _Listed(_Place):
     corrections: list[Any]
+    absence_reported: bool | None
 
 
 class _Page(BaseModel):
@@ -239,7 +240,7 @@ def _plain(pool: asyncpg.Pool, book: Sequence[str], read: Sequence[str]) -> Fast
         async with pool.acquire() as connection:
             await connection.fetchrow(find, day_id)
             await connection.fetch(also_places, day_id)
-            rows = await connection.fetch(page, day_id, True, [], [], None, None, LISTED + 1)
+            rows = await connection.fetch(page, day_id, True, [], [], None, None, LISTED + 1, True)
         items = [_Listed(**{**row, "corrections": json.loads(row["corrections"])}) for row in rows]
         return _Page(items=items, next=None, as_of=datetime.now(UTC))
 
