@@ -35,7 +35,7 @@ async def rebuilding(bench: Bench) -> list[Row]:
     ]
 
 
-async def _rebuilt(bench: Bench, settings: Settings, total: int, consumed: list[Spent]) -> Spent:
+async def _rebuilt(bench: Bench, settings: Settings, total: int, reporting: list[Spent]) -> Spent:
     """The rebuild; what reporting's own consumer took for the same log before it is added."""
     service = load("reporting")
     async with bench.database("reporting") as pool:
@@ -44,7 +44,7 @@ async def _rebuilt(bench: Bench, settings: Settings, total: int, consumed: list[
             working = asyncio.create_task(consumer.run())
             while await pool.fetchval('SELECT sum("offset" + 1) FROM position') != total:  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
-        consumed.append(spent)
+        reporting.append(spent)
         working.cancel()
         with suppress(asyncio.CancelledError):
             await working

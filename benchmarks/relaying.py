@@ -31,13 +31,13 @@ CREATE TABLE queue (
 )
 """
 TYPES = 4
-MORE = """
+MORE = f"""
 INSERT INTO event (id, topic, key, sequence, type, payload, headers, actor, recorded_at)
-SELECT gen_random_uuid(), topic, key, sequence + 4 * n, type, payload, headers, actor,
+SELECT gen_random_uuid(), topic, key, sequence + {TYPES} * n, type, payload, headers, actor,
        recorded_at
-  FROM generate_series(1, {last}) AS n, (SELECT * FROM event ORDER BY position) AS of
+  FROM generate_series(1, {{last}}) AS n, (SELECT * FROM event ORDER BY position) AS of
  ORDER BY n, position
-"""
+"""  # noqa: S608 - a constant
 """The same facts of each school again and again, as many as are wanted."""
 FILL = """
 INSERT INTO queue
@@ -64,7 +64,7 @@ async def relaying(bench: Bench) -> list[Row]:
                     await append(connection, facts, "user:bench")  # type: ignore[arg-type]
         for statement in (REFERENCE, "DELETE FROM outbox"):
             await pool.execute(statement)
-        await _prepare(bench, pool, MORE.format(last=-(-each // TYPES) - 1), "ANALYZE event")
+        await _prepare(bench, pool, MORE.format(last=(each - 1) // TYPES), "ANALYZE event")
         total = await pool.fetchval("SELECT count(*) FROM event")
         ours, bare = await bench.alternate(
             lambda: _ours(bench, settings, pool, total), lambda: _bare(bench, settings, pool, total)

@@ -1,10 +1,9 @@
 """Reads the log up to where the old answers have come, and no further, in no consumer group."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from types import TracebackType
-from typing import Any, Self
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
 from uuid import UUID
 
 import asyncpg
@@ -41,30 +40,27 @@ ANSWER_SECONDS = 15
 """aiokafka asks for ever for a partition that is not there."""
 
 
+@asynccontextmanager
+async def follower(
+    service: Service, pool: asyncpg.Pool, settings: Settings, tell: Tell, client: Client
+) -> AsyncIterator["Follower"]:
+    """Takes the log into the area, in the kernel's own batches."""
+    lanes = [_Lane(service, pool, settings, client) for _ in range(LANES)]
+    try:
+        for lane in lanes:
+            await lane.start()
+        yield Follower(lanes, tell)
+    finally:
+        for lane in lanes:
+            await lane.stop()
+
+
 class Follower:
-    """Takes the log into the area, in the kernel's own batches; use as `async with`."""
+    """Made by `follower`."""
 
-    def __init__(
-        self, service: Service, pool: asyncpg.Pool, settings: Settings, tell: Tell, client: Client
-    ) -> None:
+    def __init__(self, lanes: Sequence["_Lane"], tell: Tell) -> None:
+        self._lanes = lanes
         self._tell = tell
-        self._lanes = [_Lane(service, pool, settings, client) for _ in range(LANES)]
-        self._opened = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as opening:
-            for lane in self._lanes:
-                await opening.enter_async_context(lane)
-            self._opened = opening.pop_all()
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._opened.aclose()
 
     async def follow(self, ends: Ends) -> int:
         """Takes everything up to `ends`; answers how many records that were.
@@ -106,20 +102,10 @@ class _Lane:
             fetch_max_wait_ms=100,
         )
 
-    async def __aenter__(self) -> Self:
-        try:
-            await self._reader.start()
-        except BaseException:
-            await self._reader.stop()
-            raise
-        return self
+    async def start(self) -> None:
+        await self._reader.start()
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        problem: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def stop(self) -> None:
         await self._reader.stop()
 
     async def follow(self, ends: Ends, tell: Callable[[], None]) -> int:

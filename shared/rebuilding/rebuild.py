@@ -14,7 +14,7 @@ from shared.messaging.connections import acquire
 from shared.messaging.parking import NothingParked
 from shared.rebuilding.area import SCHEMA, Area, check_unchanged, prepare, working_in
 from shared.rebuilding.differences import Difference, differences
-from shared.rebuilding.follow import REPUBLISH, Ends, Follower, Tell
+from shared.rebuilding.follow import REPUBLISH, Ends, Follower, Tell, follower
 from shared.rebuilding.refusal import CannotRebuild
 from shared.rebuilding.take_over import take_over
 from shared.service import Service
@@ -76,9 +76,9 @@ async def rebuild(
         area = await prepare(connection, service, anew=anew)
         async with (
             working_in(dsn, settings) as pool,
-            Follower(service, pool, settings, tell, client or Client()) as follower,
+            follower(service, pool, settings, tell, client or Client()) as following,
         ):
-            rebuilding = _Rebuilding(service, connection, pool, follower, area)
+            rebuilding = _Rebuilding(service, connection, pool, following, area)
             await rebuilding.catch_up(settings.batch_size)
             async with connection.transaction():
                 await rebuilding.compare_at_one_inbox(comparing)
