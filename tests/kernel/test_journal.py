@@ -98,3 +98,24 @@ async def test_the_last_statement_is_all_that_holds_the_streams(kernel: Kernel) 
         assert not done
         await transaction.commit()
         assert await waiting == 1
+
+
+async def test_a_long_outbox_is_never_read_from_end_to_end(flow: Flow) -> None:
+    """Rows that were just deleted lie before those that are left, until PostgreSQL vacuums."""
+    await flow.publish(*history(10_000))
+    async with acquire(flow.publisher) as connection:
+        await connection.execute("ANALYZE outbox")
+        await connection.execute(
+            "DELETE FROM outbox WHERE position < (SELECT max(position) - 99 FROM outbox)"
+        )
+        async with connection.transaction():
+            before = await connection.fetchval(SCANS)
+            found = await connection.fetch(
+                "SELECT * FROM own_outbox(gen_random_uuid(), '{}', 8, 500, '60000')"
+            )
+            scans = await connection.fetchval(SCANS) - before
+    assert len(found) == 1 + 100, "the shards, then the events"
+    assert scans == 0
+
+
+SCANS = "SELECT seq_scan FROM pg_stat_xact_user_tables WHERE relname = 'outbox'"

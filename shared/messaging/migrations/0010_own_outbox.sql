@@ -31,12 +31,18 @@ BEGIN
     -- A timer that runs already is not set anew, so it is ended first.
     PERFORM set_config('transaction_timeout', '0', true);
     PERFORM set_config('transaction_timeout', time_limit, true);
+    -- The newest row of a shard, by the index: before the oldest lie those that were just deleted,
+    -- and without an order the table is read past all of them, for each shard.
     SELECT array_agg(l.shard),
            array_agg(l.shard) FILTER (WHERE l.compacted AND l.owner IS DISTINCT FROM relay)
       INTO owned, others
       FROM (SELECT s.shard, s.compacted, s.owner
               FROM shard AS s
-             CROSS JOIN LATERAL (SELECT FROM outbox AS o WHERE o.shard = s.shard LIMIT 1) AS waiting
+             CROSS JOIN LATERAL (SELECT
+                                   FROM outbox AS o
+                                  WHERE o.shard = s.shard
+                                  ORDER BY o.position DESC
+                                  LIMIT 1) AS waiting
              WHERE NOT EXISTS (SELECT FROM stop WHERE part = ANY (parts) AND resumed_at IS NULL)
                AND is_compared()
              ORDER BY random()
