@@ -1,13 +1,13 @@
 """`make bench`: one table and one JSON file. What no clock changes gates; ratios are reported."""
 
 import argparse
-import asyncio
 import logging
 import sys
 import time
 from collections.abc import Awaitable, Callable
 
 import asyncpg
+import uvloop
 from rich.console import Console
 
 from benchmarks.appending import appending
@@ -82,4 +82,4 @@ def _count(text: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(uvloop.run(main()))

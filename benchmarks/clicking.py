@@ -7,10 +7,12 @@ import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import httpx
 
+from benchmarks.consuming import end
 from benchmarks.http import Connection, connect, request
 from benchmarks.measure import Bench, Spent
 from benchmarks.processes import running
@@ -43,8 +45,8 @@ async def clicked(bench: Bench, rate: int) -> Spent:
         ]
         browser = Browser(reporting, world.token())
         listening = asyncio.create_task(browser.listen())
-        stack.callback(listening.cancel)
-        office = [await connect(scheduling) for _ in range(CONNECTIONS)]
+        stack.push_async_callback(end, listening)
+        office = [await stack.enter_async_context(connect(scheduling)) for _ in range(CONNECTIONS)]
         return await _click(
             bench, rate, office, world.token(), json.dumps(day, default=str), browser
         )
@@ -65,16 +67,15 @@ class Browser:
     async def listen(self) -> None:
         year = ProgrammeYear.of(SystemClock().today())
         asked = request("GET", f"/reports/{year}", self._token)
-        asking = await connect(self._port)
-        stream = await connect(self._port)
-        async for line in stream.listen(request("GET", "/changes", self._token)):
-            if b"change" in line:
-                report = json.loads(await asking.ask(asked))
-                now, shown = time.perf_counter(), len(self.milliseconds)
-                days = report["network_days"]["scheduled"]
-                self.milliseconds += [
-                    (now - clicked) * 1000 for clicked in self._clicked[shown:days]
-                ]
+        async with connect(self._port) as asking, connect(self._port) as stream:
+            async for line in stream.listen(request("GET", "/changes", self._token)):
+                if b"change" in line:
+                    self._show(json.loads(await asking.ask(asked)))
+
+    def _show(self, report: dict[str, Any]) -> None:
+        now, shown = time.perf_counter(), len(self.milliseconds)
+        days = report["network_days"]["scheduled"]
+        self.milliseconds += [(now - clicked) * 1000 for clicked in self._clicked[shown:days]]
 
     async def until(self, count: int) -> None:
         while len(self.milliseconds) < count:  # noqa: ASYNC110

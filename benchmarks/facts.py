@@ -11,6 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 import asyncpg
+import uvloop
 from aiokafka import AIOKafkaProducer
 
 from shared.events import Event, Received
@@ -161,7 +162,7 @@ async def fill_at_once(*wanted: tuple[Settings, Events, int, int]) -> None:
 
 
 def _fill(settings: Settings, events: Events, schools: int, each: int) -> None:
-    asyncio.run(fill(settings, events(schools, each)))
+    uvloop.run(fill(settings, events(schools, each)))
 
 
 async def fill(settings: Settings, events: Iterable[Outgoing]) -> None:

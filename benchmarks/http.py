@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 
 
 class Connection:
@@ -32,12 +33,13 @@ class Connection:
         self._writer.write(request)
         return (await self._reader.readuntil(b"\r\n\r\n")).lower()
 
-    def close(self) -> None:
-        self._writer.close()
 
-
-async def connect(port: int) -> Connection:
-    return Connection(*await asyncio.open_connection("127.0.0.1", port))
+@asynccontextmanager
+async def connect(port: int) -> AsyncIterator[Connection]:
+    """A connection until the end of the block."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    with closing(writer):
+        yield Connection(reader, writer)
 
 
 def request(method: str, path: str, headers: Mapping[str, str], body: str = "") -> bytes:

@@ -55,9 +55,8 @@ async def running(
 
 async def _ready(port: int) -> bool:
     try:
-        connection = await connect(port)
-        await connection.ask(request("GET", "/health/ready", {}))
+        async with connect(port) as connection:
+            await connection.ask(request("GET", "/health/ready", {}))
     except (OSError, RuntimeError):
         return False
-    connection.close()
     return True

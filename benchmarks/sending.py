@@ -73,9 +73,11 @@ class Receiver:
 
     watched: dict[str, float] = field(default_factory=dict)
     milliseconds: list[float] = field(default_factory=list)
+    open: set[asyncio.StreamWriter] = field(default_factory=set)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """HTTP/1.1 as far as a client needs it."""
+        self.open.add(writer)
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -91,6 +93,7 @@ class Receiver:
             pass
         finally:
             writer.close()
+            self.open.discard(writer)
 
     def _note(self, school_id: str) -> None:
         if (committed := self.watched.pop(school_id, None)) is not None:
@@ -109,6 +112,8 @@ async def _receiving() -> AsyncIterator[tuple[Receiver, str]]:
         yield receiver, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        for writer in receiver.open:
+            writer.close()
 
 
 def _school(number: int) -> UUID:

@@ -8,7 +8,7 @@ import asyncio
 import json
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -39,7 +39,7 @@ LISTED = 100
 LISTS = 60
 """Pages that each client reads."""
 
-Connect = Callable[[], Awaitable[Connection]]
+Connect = Callable[[], AbstractAsyncContextManager[Connection]]
 
 
 async def serving(bench: Bench) -> list[Row]:
@@ -103,11 +103,11 @@ class Stage:
         token = self.world.token()
 
         async def client(number: int) -> None:
-            connection = await connect()
-            for day in days[number::CLIENTS]:
-                for person in self.people[:PLACES]:
-                    body = json.dumps({"person_id": str(person), "school_id": str(self.school)})
-                    await connection.ask(_request("POST", day["day_id"], token, body))
+            async with connect() as connection:
+                for day in days[number::CLIENTS]:
+                    for person in self.people[:PLACES]:
+                        body = json.dumps({"person_id": str(person), "school_id": str(self.school)})
+                        await connection.ask(_request("POST", day["day_id"], token, body))
 
         return await _measured(bench, client, CLIENTS * DAYS * PLACES)
 
@@ -115,9 +115,9 @@ class Stage:
         asked = _request("GET", self.full, self.world.token(), "")
 
         async def client(_: int) -> None:
-            connection = await connect()
-            for _ in range(LISTS):
-                await connection.ask(asked)
+            async with connect() as connection:
+                for _ in range(LISTS):
+                    await connection.ask(asked)
 
         return await _measured(bench, client, CLIENTS * LISTS)
 
@@ -158,15 +158,7 @@ async def served(app: FastAPI) -> AsyncIterator[Connect]:
     while not server.started:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    made: list[Connection] = []
-
-    async def connected() -> Connection:
-        made.append(await connect(port))
-        return made[-1]
-
-    yield connected
-    for connection in made:
-        connection.close()
+    yield partial(connect, port)
     server.should_exit = True
     await working
 

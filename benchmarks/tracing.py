@@ -16,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from uuid import uuid4
 
+import uvloop
+
 from benchmarks.consuming import BATCH, consume, end
 from benchmarks.facts import SCHOOLS, TABLES, fill, mixed
 from benchmarks.measure import Bench, Row, Spent, own_cpu
@@ -114,4 +116,4 @@ class _Taking(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    asyncio.run(_alone(Settings(**json.loads(sys.argv[1])), sys.argv[2], int(sys.argv[3])))
+    uvloop.run(_alone(Settings(**json.loads(sys.argv[1])), sys.argv[2], int(sys.argv[3])))

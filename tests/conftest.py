@@ -16,6 +16,7 @@ import httpx
 import hypothesis
 import pytest
 import pytest_asyncio
+import uvloop
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 
@@ -45,6 +46,13 @@ gc.set_threshold(50_000, 20, 50)
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def _asyncio_loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
+    """The loop that the services run on. pytest-asyncio's own hook for it makes a parameter of it,
+    at which tests that await and others change places, and servers are started anew."""
+    return uvloop.new_event_loop
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

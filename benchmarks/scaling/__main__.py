@@ -1,13 +1,13 @@
 """`make scale`: one table and one JSON file; 1 where something is missed."""
 
 import argparse
-import asyncio
 import logging
 import os
 import sys
 from collections.abc import Mapping
 
 import asyncpg
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
@@ -90,4 +90,4 @@ def _table(results: list[Result], restarted: Restarted | None, sizes: Mapping[st
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(main()))
+    sys.exit(uvloop.run(main()))

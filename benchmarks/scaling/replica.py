@@ -13,6 +13,7 @@ from itertools import count
 from typing import Any, Final
 
 import asyncpg
+import uvloop
 
 from benchmarks.facts import HAPPENED
 from deploy.embedded.supervisor import Child, Supervisor
@@ -78,4 +79,4 @@ async def main(settings: Settings, dsn: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Settings(**json.loads(sys.argv[1])), sys.argv[2]))
+    uvloop.run(main(Settings(**json.loads(sys.argv[1])), sys.argv[2]))

@@ -1,6 +1,5 @@
 """`aspire rebuild`: a service's answers made anew from the log."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import asyncpg
 import typer
+import uvloop
 from aiokafka.errors import KafkaError
 from rich import box
 from rich.table import Table
@@ -61,7 +61,7 @@ def rebuild(
         raise CannotDo("Say with --because why the new answers may differ.")
     if because and not accept:
         raise CannotDo("--because says why differences are accepted: it goes with --accept.")
-    done = asyncio.run(_rebuild(service, because.strip() or None, anew=anew))
+    done = uvloop.run(_rebuild(service, because.strip() or None, anew=anew))
     if as_json:
         print_json(asdict(done))
     else:

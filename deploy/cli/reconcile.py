@@ -1,6 +1,5 @@
 """`aspire reconcile`: what a database that came back older lacks, and the decision to go on."""
 
-import asyncio
 import json
 import shutil
 import sys
@@ -10,6 +9,7 @@ from textwrap import indent
 from typing import Annotated, Any, Final, TextIO
 
 import typer
+import uvloop
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -59,7 +59,7 @@ def reconcile(
         raise CannotDo("Say with --because what happened to the database.")
     with TemporaryFile("w+", encoding="utf-8") as spool:
         told = _Told(spool if as_json else None)
-        asyncio.run(_reconcile(service, because.strip() if accepting else None, told))
+        uvloop.run(_reconcile(service, because.strip() if accepting else None, told))
         if as_json:
             told.end()
             spool.seek(0)

@@ -1,10 +1,10 @@
 """`aspire republish`: the journals go to Kafka once more, after Kafka was lost."""
 
-import asyncio
 import time
 from typing import Annotated, Any
 
 import typer
+import uvloop
 from rich import box
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn
 from rich.progress import TimeRemainingColumn as Remaining
@@ -43,7 +43,7 @@ def republish(
       aspire republish scheduling
     """
     chosen = [publishing(each) for each in service or PUBLISHING]
-    done = asyncio.run(_republish(chosen, hidden=as_json))
+    done = uvloop.run(_republish(chosen, hidden=as_json))
     if as_json:
         print_json(done)
         return

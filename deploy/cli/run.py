@@ -1,9 +1,9 @@
 """`aspire run`: one process of one service, as containers and `aspire up` start it."""
 
-import asyncio
 from typing import Annotated
 
 import typer
+import uvloop
 
 from deploy.cli.trouble import CannotDo
 from deploy.cli.where import ServiceName, known_service
@@ -41,4 +41,4 @@ def run(
             raise CannotDo(f"{service} has no {each}; its parts are {has}.")
     settings = Settings(home=default_home())
     settings.database_url(service)
-    asyncio.run(services.run(chosen, settings, part or None))
+    uvloop.run(services.run(chosen, settings, part or None))

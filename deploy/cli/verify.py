@@ -1,6 +1,5 @@
 """`aspire verify`: the journals, the topics and every inbox, compared."""
 
-import asyncio
 import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import asyncpg
 import typer
+import uvloop
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
@@ -48,7 +48,7 @@ def verify(
       aspire verify scheduling reporting --json
     """
     chosen = [known_service(each) for each in service or SERVICES]
-    verified = asyncio.run(_verify(chosen, hidden=as_json))
+    verified = uvloop.run(_verify(chosen, hidden=as_json))
     if as_json:
         print_json(_plain(verified))
     else:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import asyncpg
+import uvloop
 
 from deploy.cli.app import invoke
 from deploy.embedded.instance import SERVICES
@@ -46,7 +47,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     settings = Settings()
     try:
-        asyncio.run(wait(settings))
+        uvloop.run(wait(settings))
     except asyncpg.InvalidAuthorizationSpecificationError as refused:
         sys.stderr.write(
             f"PostgreSQL refuses a service: {refused}. Its roles and passwords are made on the "

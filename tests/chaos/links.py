@@ -10,6 +10,8 @@ from multiprocessing.connection import Connection as Control
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
+import uvloop
+
 CHUNK_BYTES = 65536
 
 
@@ -160,7 +162,7 @@ class Links:
 
 def _serve(ports: Mapping[Any, tuple[int, int]], control: Control) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whom we forward for
-    asyncio.run(_forward(ports, control))
+    uvloop.run(_forward(ports, control))
 
 
 async def _forward(ports: Mapping[Any, tuple[int, int]], control: Control) -> None:

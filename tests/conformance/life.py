@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import httpx
+import uvloop
 
 from shared.database import create_pool
 from shared.messaging import Effects, Transaction, faults, parking
@@ -56,13 +57,13 @@ class Life:
 def live_as_a_process(life: Life) -> None:
     """Lives in this process, and kills it at the life's point."""
     _die_at(life.point)
-    asyncio.run(live(life, Client()))
+    uvloop.run(live(life, Client()))
 
 
 def take_a_command_as_a_process(life: Life, headers: dict[str, str]) -> None:
     """Membership's API in this process, which is killed at the point, is asked for a network."""
     _die_at(life.point)
-    asyncio.run(_take_a_command(life, headers))
+    uvloop.run(_take_a_command(life, headers))
 
 
 def _die_at(point: str | None) -> None:

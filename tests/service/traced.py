@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import uvloop
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -114,4 +115,4 @@ def row(span: ReadableSpan) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Settings(**json.loads(sys.argv[1])), json.loads(sys.argv[2])))
+    uvloop.run(main(Settings(**json.loads(sys.argv[1])), json.loads(sys.argv[2])))
