@@ -1,7 +1,8 @@
 """A batch of records becomes its effects, in one transaction.
 
-The order inside: claim the keys in the inbox (so that effects run under their locks), apply in
-waves, set aside and park, remember the positions, append what the effects caused.
+The order inside: claim the keys in the inbox (so that effects run under their locks), unless it is
+to stand still; apply in waves, set aside and park, remember the positions, append what the effects
+caused.
 """
 
 import asyncio
@@ -14,8 +15,8 @@ import asyncpg
 
 from shared.discretion import told
 from shared.events import TOPICS, Event, Received
-from shared.messaging import faults, inbox, journal, positions, stops
-from shared.messaging.connections import LIMITED, acquire, milliseconds
+from shared.messaging import faults, inbox, journal, positions
+from shared.messaging.connections import acquire
 from shared.messaging.decoding import decode, read_bodies, read_head
 from shared.messaging.effects import Effects
 from shared.messaging.failures import FaultIsOurs, Readable, is_about_data, is_ours
@@ -23,6 +24,7 @@ from shared.messaging.inbox import OVERTAKEN, Key, Known, Parking
 from shared.messaging.plan import EARLIER_IS_PARKED, KeyPlan, KeyState, plan
 from shared.messaging.positions import Misplaced, Partition
 from shared.messaging.records import Entry, Record, Unreadable
+from shared.messaging.stops import Stopped
 from shared.messaging.tracing import statements
 from shared.messaging.waves import Waves
 
@@ -32,21 +34,14 @@ ALIKE_FAILURES = 5
 """So many different keys whose events fail alike are our fault, not the messages'."""
 
 MANY = 200
-"""Records from which on planning each statement anew is cheaper than a plan that does not fit."""
+"""Records from which on planning each statement anew is cheaper than a plan that does not fit: one
+for any takes arrays to be short, and joins in loops."""
 READABLE_SECONDS = 60
 """A model that could read one of its type so short ago is right."""
 
 MALFORMED = "malformed"
 OF_THE_MESSAGE = frozenset({"unreadable", "contradicting", MALFORMED, EARLIER_IS_PARKED})
 """Failures that are never ours, however many there are."""
-
-
-class Stopped(Exception):  # noqa: N818 - reads as what happened
-    """The consumer was stopped; an operator has not let it go on yet."""
-
-    def __init__(self, stop: stops.Stop) -> None:
-        super().__init__(stop.reason)
-        self.stop = stop
 
 
 Plans = Sequence[tuple[Key, KeyState, KeyPlan]]
@@ -97,11 +92,11 @@ async def take(
     while True:
         try:
             async with acquire(pool) as connection, connection.transaction():
-                await _begin(connection, transaction_timeout_seconds, len(records))
                 with statements(connection):
                     outcome = await _take(
-                        connection, service, effects, records, since or {}, readable, careful
-                    )
+                        connection, service, effects, records, since or {}, readable, careful,
+                        transaction_timeout_seconds,
+                    )  # fmt: skip
         except OVERTAKEN:
             repeats += 1
         except (FaultIsOurs, Misplaced, Stopped):
@@ -116,23 +111,6 @@ async def take(
             return replace(outcome, repeats=repeats)
 
 
-async def _begin(connection: asyncpg.Connection, seconds: float, records: int) -> None:
-    """Limits the transaction, has a large batch's statements planned for their arguments (a plan
-    for any takes arrays to be short, and joins in loops), and looks whether to stand still."""
-    row = await connection.fetchrow(
-        f"""
-        SELECT {LIMITED}, set_config('plan_cache_mode', $2, true), part, reason, stopped_at
-          FROM (SELECT) AS one
-          LEFT JOIN stop ON part = $3 AND resumed_at IS NULL
-        """,  # noqa: S608 - a constant
-        milliseconds(seconds),
-        "force_custom_plan" if records >= MANY else "auto",
-        PART,
-    )
-    if row is not None and row["part"] is not None:
-        raise Stopped(stops.Stop(row["part"], row["reason"], row["stopped_at"]))
-
-
 async def _take(
     connection: asyncpg.Connection,
     service: str,
@@ -141,9 +119,12 @@ async def _take(
     since: Mapping[Partition, int],
     readable: Readable,
     careful: bool,
+    limit_seconds: float,
 ) -> Outcome:
     entries, unreadable = _by_key(records)
-    queues, plans = await _claim(connection, entries, effects)
+    queues, plans = await _claim(
+        connection, entries, effects, limit_seconds, many=len(records) >= MANY
+    )
     readable.note({e.type for of in entries.values() for e in of if e.type and e.event})
     await faults.reach("after_claim_before_effects")
     waves = Waves(connection, effects, careful)
@@ -188,7 +169,12 @@ def _by_key(records: Iterable[Record]) -> tuple[dict[Key, list[Entry]], list[Unr
 
 
 async def _claim(
-    connection: asyncpg.Connection, entries: Mapping[Key, list[Entry]], effects: Effects
+    connection: asyncpg.Connection,
+    entries: Mapping[Key, list[Entry]],
+    effects: Effects,
+    limit_seconds: float,
+    *,
+    many: bool,
 ) -> tuple[list[Sequence[Entry]], Plans]:
     """Claims the keys; answers what to apply of each, and the plans of those with more to do.
 
@@ -196,7 +182,9 @@ async def _claim(
     the others need to be looked up and decided on.
     """
     straight = {key: of for key, of in entries.items() if _goes_straight_on(key, of)}
-    advancing = asyncio.create_task(inbox.advance(connection, straight))
+    advancing = asyncio.create_task(
+        inbox.begin(connection, straight, PART, limit_seconds, many=many)
+    )
     well = False
     try:
         await asyncio.sleep(0)

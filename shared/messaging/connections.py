@@ -18,13 +18,6 @@ async def acquire(pool: asyncpg.Pool) -> AsyncIterator[asyncpg.Connection]:
             raise
 
 
-LIMITED = """
-    set_config('transaction_timeout', '0', true), set_config('transaction_timeout', $1, true)
-"""
-"""Selected first in a transaction, has PostgreSQL end it after `$1` milliseconds, for a stopped
-process must not hold its locks. A timer that runs already is not set anew, so it is ended first."""
-
-
 def milliseconds(seconds: float) -> str:
     """As PostgreSQL's settings take them."""
     return str(int(seconds * 1000))

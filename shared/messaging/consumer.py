@@ -20,7 +20,7 @@ from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.ending import end
 from shared.messaging import batch, cluster, faults, meters, positions, security, stops
-from shared.messaging.batch import PART, Outcome, Stopped
+from shared.messaging.batch import PART, Outcome
 from shared.messaging.client import Client
 from shared.messaging.connections import acquire
 from shared.messaging.effects import Effects
@@ -30,6 +30,7 @@ from shared.messaging.lag import Lag
 from shared.messaging.offsets import Offsets
 from shared.messaging.positions import Misplaced, Partition, Positions
 from shared.messaging.records import Record, log_fields
+from shared.messaging.stops import Stopped
 from shared.messaging.tracing import processing_spans
 from shared.messaging.untouched import Listener, pass_through, untouched
 from shared.settings import Settings

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import asyncpg
 
 from shared.messaging import arrays, faults
+from shared.messaging.connections import milliseconds
 from shared.messaging.plan import Discarded, KeyPlan, KeyState
 from shared.messaging.records import Entry, Headers, Record, Unreadable
+from shared.messaging.stops import Stop, Stopped
 
 Key = tuple[str, str]
 """Topic and key."""
@@ -86,25 +88,42 @@ async def read(connection: asyncpg.Connection, keys: Iterable[Key]) -> Known:
     return Known(states, waiting, discarded)
 
 
-async def advance(
-    connection: asyncpg.Connection, straight: Mapping[Key, Sequence[Entry]]
+async def begin(
+    connection: asyncpg.Connection,
+    straight: Mapping[Key, Sequence[Entry]],
+    part: str,
+    limit_seconds: float,
+    *,
+    many: bool,
 ) -> Collection[Key]:
-    """Claims keys, unread, that stand just before the first of their given events.
+    """Begins a batch's transaction: claims keys, unread, that stand just before the first of their
+    given events.
 
     They now stand at the last. Answers them: not those that stand elsewhere, have something parked
     or set aside, or had an event discarded that may be among these. They are in the order of their
     index, which saves PostgreSQL a fifth of the work, and two replicas a deadlock.
 
+    The same statement has PostgreSQL end the transaction after `limit_seconds`, for a stopped
+    process must not hold its locks, and has the statements of a batch with `many` records planned
+    for their arguments.
+
     Raises:
         Overtaken: another replica has begun one of the keys at the same time.
+        Stopped: the part is to stand still.
     """
     keys = sorted(straight)
     try:
-        some = await connection.fetchval(
+        row = await connection.fetchrow(
+            # A timer that runs already is not set anew, so it is ended first.
             """
-            SELECT CASE WHEN cardinality(a) < $6 THEN a END
+            SELECT CASE WHEN cardinality(a) < $6 THEN a END AS some,
+                   set_config('transaction_timeout', '0', true),
+                   set_config('transaction_timeout', $7, true),
+                   set_config('plan_cache_mode', $8, true),
+                   s.part, s.reason, s.stopped_at
               FROM advance_inbox($1::text::text[], $2::text::text[], $3::text::bigint[],
                                  $4::text::bigint[], $5::text::uuid[]) AS a
+              LEFT JOIN stop AS s ON s.part = $9 AND s.resumed_at IS NULL
             """,
             arrays.of_texts(topic for topic, _ in keys),
             arrays.of_texts(key for _, key in keys),
@@ -112,10 +131,16 @@ async def advance(
             arrays.of_plain(straight[key][-1].sequence for key in keys),
             arrays.of_plain(straight[key][-1].id or "NULL" for key in keys),
             len(keys),
+            milliseconds(limit_seconds),
+            "force_custom_plan" if many else "auto",
+            part,
         )
     except asyncpg.UniqueViolationError as error:
         raise Overtaken from error
-    return straight.keys() if some is None else {keys[at - 1] for at in some}
+    assert row is not None
+    if row["part"] is not None:
+        raise Stopped(Stop(row["part"], row["reason"], row["stopped_at"]))
+    return straight.keys() if row["some"] is None else {keys[at - 1] for at in row["some"]}
 
 
 async def claim(

@@ -19,6 +19,14 @@ class Stop:
     stopped_at: datetime
 
 
+class Stopped(Exception):  # noqa: N818 - reads as what happened
+    """A part was stopped, and an operator has not let it go on yet."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__(stop.reason)
+        self.stop = stop
+
+
 async def stop(connection: asyncpg.Connection, part: str, reason: str) -> None:
     """Stops a part; a stop that is in force already stays as it is."""
     await connection.execute(

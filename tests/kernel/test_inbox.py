@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -10,6 +11,7 @@ import pytest
 
 from shared.events.membership import NetworkRenamed, PersonProfile
 from shared.messaging import Effects, Received, inbox
+from shared.messaging.batch import PART
 from shared.messaging.connections import acquire
 from shared.messaging.failures import FaultIsOurs
 from shared.messaging.records import Entry, Record
@@ -272,8 +274,9 @@ async def test_keys_of_any_characters_are_claimed(kernel: Kernel) -> None:
         ("aspire.membership", name): [Entry(Stream().next(), name, 1, uuid4())] for name in names
     }
     async with acquire(kernel.pool) as connection:
-        assert await inbox.advance(connection, keys) == keys.keys()
-        assert not await inbox.advance(connection, keys)
+        begin = partial(inbox.begin, connection, keys, PART, 60, many=False)
+        assert await begin() == keys.keys()
+        assert not await begin()
     rows = await kernel.pool.fetch("SELECT topic, key, last_id FROM inbox")
     assert {((row["topic"], row["key"]), row["last_id"]) for row in rows} == {
         (key, entry.id) for key, (entry,) in keys.items()
