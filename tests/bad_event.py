@@ -1,12 +1,12 @@
 """A record on a topic of the running instance whose envelope is good and whose body is not, for an
 operator to practise on: `python -m tests.bad_event [KEY]`."""
 
+import asyncio
 import os
 import sys
 from typing import Final
 from uuid import uuid4
 
-import uvloop
 from aiokafka import AIOKafkaProducer
 
 from deploy.embedded.home import default_home
@@ -47,7 +47,7 @@ def main() -> int:
         sys.stderr.write(f"Nothing runs in {home}; start it with `aspire up`.\n")
         return 2
     key = sys.argv[1] if len(sys.argv) > 1 else "bad-key"
-    uvloop.run(send(state.kafka_settings, key))
+    asyncio.run(send(state.kafka_settings, key))
     sys.stdout.write(
         f"Sent to {TOPIC} with the key {key}: a NetworkDayHeld that nobody can read.\n"
     )

@@ -1,10 +1,9 @@
 """`aspire access`: what each service may do on a Kafka that asks who comes."""
 
+import asyncio
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-
-import uvloop
 
 from deploy.cli.servers import require_kafka
 from deploy.cli.terminal import out
@@ -26,7 +25,7 @@ def access() -> None:
     It has to come into Kafka as a user who may do that: as ASPIRE_KAFKA_SASL_… say, or as the
     administrator of the instance in ASPIRE_HOME. Running it again changes nothing.
     """
-    uvloop.run(_access(Platform.here()))
+    asyncio.run(_access(Platform.here()))
 
 
 async def _access(platform: Platform) -> None:

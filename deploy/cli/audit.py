@@ -1,11 +1,11 @@
 """`aspire audit`: who changed what, and when."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-import uvloop
 from rich.text import Text
 
 from deploy.cli.databases import connected
@@ -89,7 +89,7 @@ def audit(
         limit=limit + 1 if limit else None,  # one more tells whether there are older ones
     )
     asked = tuple(known_service(each) for each in service or SERVICES)
-    found = uvloop.run(_found(asked, wanted))
+    found = asyncio.run(_found(asked, wanted))
     older = bool(limit) and len(found) > limit
     shown = found[-limit:] if older else found
     if as_json:

@@ -1,11 +1,11 @@
 """`aspire events`: the topics in readable form. It only reads: no group, nothing committed."""
 
+import asyncio
 import difflib
 import json
 from typing import Annotated, Any
 
 import typer
-import uvloop
 from aiokafka.errors import KafkaError
 from rich.console import Group
 from rich.json import JSON
@@ -57,7 +57,7 @@ def events(
         types=frozenset(event_type(each) for each in kinds or []),
         key=key,
     )
-    uvloop.run(_show(platform, wanted, limit, follow_on=follow_on, as_json=as_json))
+    asyncio.run(_show(platform, wanted, limit, follow_on=follow_on, as_json=as_json))
 
 
 async def _show(

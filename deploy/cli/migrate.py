@@ -1,9 +1,9 @@
 """`aspire migrate`: databases brought up to date, and topics created."""
 
+import asyncio
 from typing import Annotated
 
 import typer
-import uvloop
 from aiokafka.errors import KafkaError
 
 from deploy.cli.starting import give_leave, migrate_database
@@ -32,7 +32,7 @@ def migrate(
 
       ASPIRE_CPD_DATABASE_URL=postgresql://… aspire migrate cpd
     """
-    uvloop.run(_migrate([known_service(each) for each in service or SERVICES]))
+    asyncio.run(_migrate([known_service(each) for each in service or SERVICES]))
 
 
 async def _migrate(services: list[str]) -> None:

@@ -1,12 +1,12 @@
 """`aspire parked`: records that a service could not process, and what to do with them."""
 
+import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-import uvloop
 from rich import box
 from rich.table import Table
 from rich.text import Text
@@ -41,7 +41,7 @@ def list_parked(service: ServiceName, as_json: AsJson = False) -> None:
 
       aspire parked list cpd
     """
-    found = uvloop.run(_parked(known_service(service)))
+    found = asyncio.run(_parked(known_service(service)))
     if as_json:
         print_json([_plain(each) for each in found])
         return
@@ -78,7 +78,7 @@ def show_parked(service: ServiceName, number: Number, as_json: AsJson = False) -
 
       aspire parked show cpd 17
     """
-    found = uvloop.run(_show(known_service(service), number))
+    found = asyncio.run(_show(known_service(service), number))
     if as_json:
         print_json(_plain(found))
         return
@@ -103,7 +103,7 @@ def replay_parked(
 
       aspire parked replay cpd --topic aspire.scheduling --key 0b7…
     """
-    replayed = uvloop.run(_replay(known_service(service), topic, key))
+    replayed = asyncio.run(_replay(known_service(service), topic, key))
     if as_json:
         failed = [{"sequence": number, "reason": reason} for number, reason in replayed.failed]
         print_json({"applied": replayed.applied, "failed": failed})
@@ -133,7 +133,7 @@ def discard_parked(
     """
     if not because.strip():
         raise CannotDo("Say with --because why the record can be done without.")
-    gone = uvloop.run(_discard(known_service(service), number, because.strip()))
+    gone = asyncio.run(_discard(known_service(service), number, because.strip()))
     if as_json:
         print_json(_plain(gone))
     else:

@@ -1,10 +1,10 @@
 """`aspire resume`: end a stop that a service has made by itself."""
 
+import asyncio
 import getpass
 from typing import Annotated
 
 import typer
-import uvloop
 
 from deploy.cli.databases import connected
 from deploy.cli.terminal import out
@@ -33,7 +33,7 @@ def resume(
     known_service(service)
     if not because.strip():
         raise CannotDo("Say with --because what has been put right.")
-    uvloop.run(_resume(service, because.strip()))
+    asyncio.run(_resume(service, because.strip()))
 
 
 async def _resume(service: str, because: str) -> None:

@@ -9,7 +9,6 @@ from typing import Annotated, Any, Final
 
 import httpx
 import typer
-import uvloop
 from rich import box
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -57,14 +56,14 @@ def status(
       aspire status --json | jq -r .services.membership.address
     """
     platform = Platform.here()
-    found = uvloop.run(look(platform))
+    found = asyncio.run(look(platform))
     if not found["running"]:
         if as_json:
             print_json(found)
         say(f"Nothing runs in {platform.home}. `aspire up` starts it.")
         raise typer.Exit(NOTHING_RUNS)
     if watch:
-        uvloop.run(_watch(found, every, as_json=as_json))
+        asyncio.run(_watch(found, every, as_json=as_json))
     elif as_json:
         print_json(found)
     else:

@@ -1,5 +1,6 @@
 """`aspire trace`: the way of a request or an event through every service, with what waited."""
 
+import asyncio
 import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -10,7 +11,6 @@ from uuid import UUID
 
 import httpx
 import typer
-import uvloop
 from rich.text import Text
 from rich.tree import Tree
 
@@ -56,7 +56,7 @@ def trace(
       aspire trace 4bf92f3577b34da6a3ce929d0e0e4736 --json
     """
     platform = Platform.here()
-    trace_id = uvloop.run(_trace_id(platform, of.strip()))
+    trace_id = asyncio.run(_trace_id(platform, of.strip()))
     zipkin = platform.zipkin
     tops = in_order(_spans(zipkin, trace_id))
     link = f"{zipkin}/zipkin/traces/{trace_id}"

@@ -1,12 +1,12 @@
 """`aspire trust kafka`: a topic of a trust's own on Kafka, and the users that may write it."""
 
+import asyncio
 import secrets
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-import uvloop
 from aiokafka.errors import KafkaError
 
 from deploy.cli.integration import Token, ask
@@ -95,7 +95,7 @@ def _run(act: Callable[[Settings, UUID], Coroutine[Any, Any, Any]], trust: UUID)
         if made is not None:
             _print(settings, trust, *made)
 
-    uvloop.run(done())
+    asyncio.run(done())
 
 
 async def connect_user(settings: Settings, trust: UUID) -> tuple[str, str]:

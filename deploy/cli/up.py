@@ -1,11 +1,11 @@
 """`aspire up`: everything in the foreground, until Ctrl-C."""
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Annotated, Any
 
 import typer
-import uvloop
 
 from deploy.cli.addresses import print_addresses
 from deploy.cli.scale import replica_counts
@@ -50,7 +50,7 @@ def up(
 
       ASPIRE_REPORTING_PORT=8080 aspire up
     """
-    uvloop.run(_up(replica_counts(replicas), tracing=not no_tracing))
+    asyncio.run(_up(replica_counts(replicas), tracing=not no_tracing))
 
 
 async def _up(replicas: Mapping[str, int], *, tracing: bool) -> None:

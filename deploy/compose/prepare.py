@@ -10,7 +10,6 @@ import sys
 from pathlib import Path
 
 import asyncpg
-import uvloop
 
 from deploy.cli.app import invoke
 from deploy.embedded.instance import SERVICES
@@ -47,7 +46,7 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     settings = Settings()
     try:
-        uvloop.run(wait(settings))
+        asyncio.run(wait(settings))
     except asyncpg.InvalidAuthorizationSpecificationError as refused:
         sys.stderr.write(
             f"PostgreSQL refuses a service: {refused}. Its roles and passwords are made on the "

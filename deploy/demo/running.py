@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any, Final
 
-import uvloop
 from rich.progress import Progress
 from rich.text import Text
 
@@ -43,7 +42,7 @@ def run(*, once: bool, register: Path | None, seed: int, tracing: bool) -> None:
     refuse_given_servers()
     home = default_home()
     begin_afresh(home, say)
-    uvloop.run(_run(home, once=once, register=register, seed=seed, tracing=tracing))
+    asyncio.run(_run(home, once=once, register=register, seed=seed, tracing=tracing))
 
 
 async def _run(home: Path, *, once: bool, register: Path | None, seed: int, tracing: bool) -> None:

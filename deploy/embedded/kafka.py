@@ -16,7 +16,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
-import uvloop
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
@@ -220,7 +219,7 @@ def fetch(cache: Path) -> None:
     with JARS.locked(cache), TemporaryDirectory(dir=cache, prefix="classes.") as folder:
         if not classes(cache).exists():
             kept = Path(folder, "kafka.aot")
-            uvloop.run(_keep_classes(cache, Path(folder), kept))
+            asyncio.run(_keep_classes(cache, Path(folder), kept))
             kept.touch()  # where it failed, so that it is tried only once
             kept.rename(classes(cache))
 

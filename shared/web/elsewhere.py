@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from shared.events import TOPICS
 from shared.problems import NotFound, Refused
+from shared.web.asking import NO_ANSWER
 from shared.web.operations import Operator, Served
 from shared.web.site import File, Site
 
@@ -102,7 +103,7 @@ async def _ask(service: str, url: str, request: Request) -> Response:
                 content=await request.body(),
                 headers=headers,
             )
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except (*NO_ANSWER, httpx.InvalidURL) as error:
         raise ServiceAway(
             f"{service} does not answer ({str(error) or type(error).__name__}). `aspire status` "
             "shows what runs; ASPIRE_OPERATIONS_SERVICES says where it is looked for."

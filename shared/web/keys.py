@@ -13,6 +13,7 @@ import httpx
 import jwt
 
 from shared.problems import Refused
+from shared.web.asking import NO_ANSWER
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +63,7 @@ class IssuerKeys:
                 try:
                     self._keys = _signing_keys(await self._fetch())
                     self._fetched = time.monotonic()
-                except (OSError, ValueError, httpx.HTTPError, jwt.PyJWTError) as error:
+                except (OSError, ValueError, *NO_ANSWER, jwt.PyJWTError) as error:
                     log.warning("The keys of the issuer %s: %s", self._issuer, error)
             if not self._keys:
                 raise IssuerAway(

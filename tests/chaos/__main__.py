@@ -9,7 +9,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import uvloop
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -36,7 +35,7 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="aspire-chaos-"))
     played = Round(asked.kills, asked.seed, home)
     try:
-        uvloop.run(_play(played, console))
+        asyncio.run(_play(played, console))
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print(f"Broken off; what there is stays in {home}.")
         return INTERRUPTED

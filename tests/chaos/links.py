@@ -10,8 +10,6 @@ from multiprocessing.connection import Connection as Control
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from typing import Any
 
-import uvloop
-
 CHUNK_BYTES = 65536
 
 
@@ -162,7 +160,7 @@ class Links:
 
 def _serve(ports: Mapping[Any, tuple[int, int]], control: Control) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for whom we forward for
-    uvloop.run(_forward(ports, control))
+    asyncio.run(_forward(ports, control))
 
 
 async def _forward(ports: Mapping[Any, tuple[int, int]], control: Control) -> None:

@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from shared.settings import PREFIX, Settings
+from shared.web.asking import NO_ANSWER
 from tests.conftest import eventually
 
 ROOT = Path(__file__).parents[2]
@@ -66,7 +67,7 @@ async def process(
                 assert running.returncode is None, log
                 try:
                     return (await client.get("/health/live")).is_success
-                except httpx.TransportError:
+                except NO_ANSWER:
                     return False
 
             await eventually(answers, within_seconds=90, what=f"{service} answers")

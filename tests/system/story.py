@@ -12,6 +12,7 @@ import httpx
 
 from shared.clock import ProgrammeYear
 from shared.messaging import security
+from shared.web.asking import NO_ANSWER
 from tests.conftest import eventually
 from tests.system.adding_up import add_up, as_reported, facts
 from tests.system.commands import Aspire
@@ -137,7 +138,7 @@ async def _learns(office: Client, school: str, network: str, person: str, held_o
         try:
             seen = await office.get("scheduling", f"/people/{person}")
             member = await office.get("scheduling", f"/schools/{school}")
-        except httpx.HTTPError:
+        except NO_ANSWER:
             return None
         return seen and seen["posts"] and member and member["membership"]
 
