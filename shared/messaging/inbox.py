@@ -116,14 +116,18 @@ async def begin(
         row = await connection.fetchrow(
             # A timer that runs already is not set anew, so it is ended first.
             """
-            SELECT CASE WHEN cardinality(a) < $6 THEN a END AS some,
-                   set_config('transaction_timeout', '0', true),
-                   set_config('transaction_timeout', $7, true),
-                   set_config('plan_cache_mode', $8, true),
-                   s.part, s.reason, s.stopped_at
-              FROM advance_inbox($1::text::text[], $2::text::text[], $3::text::bigint[],
-                                 $4::text::bigint[], $5::text::uuid[]) AS a
-              LEFT JOIN stop AS s ON s.part = $9 AND s.resumed_at IS NULL
+            SELECT CASE WHEN cardinality(advanced) < $6 THEN advanced END AS some,
+                   part, reason, stopped_at
+              FROM (SELECT set_config('transaction_timeout', '0', true),
+                           set_config('transaction_timeout', $7, true),
+                           set_config('plan_cache_mode', $8, true),
+                           part, reason, stopped_at,
+                           CASE WHEN part IS NULL THEN
+                               advance_inbox($1::text::text[], $2::text::text[], $3::text::bigint[],
+                                             $4::text::bigint[], $5::text::uuid[])
+                           END AS advanced
+                      FROM (SELECT) AS one
+                      LEFT JOIN stop ON part = $9 AND resumed_at IS NULL) AS begun
             """,
             arrays.of_texts(topic for topic, _ in keys),
             arrays.of_texts(key for _, key in keys),

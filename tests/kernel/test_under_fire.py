@@ -187,6 +187,17 @@ async def test_an_operator_who_resumes_lets_the_messages_be_parked(kernel: Kerne
     assert len(await kernel.parked()) == 6
 
 
+async def test_a_consumer_that_is_to_stand_still_touches_no_key(kernel: Kernel) -> None:
+    stream = Stream()
+    await kernel.take(stream.next())
+    async with acquire(kernel.pool) as connection, connection.transaction():
+        await stops.stop(connection, "consumer", "poison everywhere")
+    async with acquire(kernel.pool) as another, another.transaction():
+        await another.execute("SELECT FROM inbox FOR UPDATE")
+        with pytest.raises(stops.Stopped, match="poison everywhere"):  # not waiting for the key
+            await asyncio.wait_for(kernel.take(stream.next()), 10)
+
+
 async def test_the_batch_has_its_own_limit_of_time(kernel: Kernel) -> None:
     effects = ledger_effects()
     seen: list[str] = []
