@@ -56,7 +56,7 @@ types: $(INSTALLED) ## check the types
 chaos: $(INSTALLED) ## kill processes under load, then look for differences (KILLS=50, SEED=1, KEEP=1)
 	$(BIN)/python -m tests.chaos --kills $(or $(KILLS),50) --seed $(or $(SEED),1) $(if $(KEEP),--keep)
 
-bench: $(INSTALLED) ## measure beside references, in ten minutes (RUNS=5, EVENTS=120000, GROWTH=1000000, ONLY=relay)
+bench: $(INSTALLED) ## measure beside references, in fifteen minutes (RUNS=5, EVENTS=240000, GROWTH=1000000, ONLY=relay)
 	$(BIN)/python -m benchmarks $(if $(RUNS),--runs $(RUNS)) $(if $(EVENTS),--events $(EVENTS)) $(if $(GROWTH),--growth $(GROWTH)) $(addprefix --only ,$(ONLY))
 
 scale: $(INSTALLED) ## measure what more replicas bring, and a rolling restart (MINUTES=5, ONLY=restart)

@@ -47,7 +47,7 @@ async def main() -> int:
     """Measures against servers of its own; answers 1 where a counter is beyond its limit."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--runs", type=_count, default=5, help="of each, alternating; default 5")
-    parser.add_argument("--events", type=_count, default=120_000, help="to consume; 120,000")
+    parser.add_argument("--events", type=_count, default=240_000, help="to consume; 240,000")
     parser.add_argument(
         "--growth", type=_count, default=1_000_000, help="of answers and memory; 1,000,000"
     )

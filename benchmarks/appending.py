@@ -11,7 +11,7 @@ from benchmarks.measure import Bench, Row, Spent
 from shared.messaging import Transaction
 
 CLIENTS = 8
-COMMANDS = 400
+COMMANDS = 1_000
 """Of each client."""
 
 REFERENCE = """

@@ -124,7 +124,7 @@ class Bench:
         infra: Infra,
         admin: asyncpg.Connection,
         runs: int = 5,
-        events: int = 120_000,
+        events: int = 240_000,
         growth: int = 1_000_000,
     ) -> None:
         self.kafka = infra.kafka
@@ -175,7 +175,7 @@ class Bench:
                    (SELECT coalesce(sum(xact_commit), 0)
                       FROM pg_stat_database
                      WHERE datname LIKE 'bench%'),
-                   (SELECT wal_bytes FROM pg_stat_wal)
+                   pg_current_wal_insert_lsn() - '0/0'
             """
         )
         assert row is not None
