@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 RESULTS: Final = Path(__file__).parents[1] / "results"
-BENCH: Final = "2026-11-25-1fd55e2.json"
+BENCH: Final = "2026-11-29-f184253.json"
 SCALE: Final = "2026-11-28-2df0929-scaling.json"
 """Name newer ones here, then `make capacity`."""
 
