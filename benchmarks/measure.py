@@ -172,9 +172,10 @@ class Bench:
                       FROM pg_stat_statements AS s
                       JOIN pg_database AS d ON d.oid = s.dbid
                      WHERE d.datname LIKE 'bench%' AND s.toplevel),
-                   (SELECT coalesce(sum(xact_commit), 0)
-                      FROM pg_stat_database
-                     WHERE datname LIKE 'bench%'),
+                   (SELECT coalesce(sum(s.calls), 0)
+                      FROM pg_stat_statements AS s
+                      JOIN pg_database AS d ON d.oid = s.dbid
+                     WHERE d.datname LIKE 'bench%' AND s.query = 'COMMIT'),
                    pg_current_wal_insert_lsn() - '0/0'
             """
         )

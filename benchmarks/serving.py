@@ -152,7 +152,9 @@ def _request(method: str, day_id: str, token: dict[str, str], body: str) -> byte
 @asynccontextmanager
 async def served(app: FastAPI) -> AsyncIterator[Connect]:
     """uvicorn on a port of its own; gives what connects to it."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=0, http="h11", log_config=None, access_log=False)
+    )
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     working = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110

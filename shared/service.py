@@ -292,6 +292,7 @@ async def run(service: Service, settings: Settings, parts: Sequence[str] | None 
             running.app,
             log_config=None,
             access_log=False,
+            http="h11",  # it limits a request's head, which httptools would gather without end
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
             timeout_graceful_shutdown=GRACEFUL_SECONDS,
         ),

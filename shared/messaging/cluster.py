@@ -11,8 +11,10 @@ from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.events import TOPICS, Topic
-from shared.messaging import security
+from shared.messaging import hung_up, security
 from shared.settings import Settings
+
+hung_up.install()
 
 log = logging.getLogger(__name__)
 

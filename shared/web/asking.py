@@ -1,9 +1,18 @@
-"""What other servers' answers are asked with."""
+"""Asking other servers with httpx on uvloop."""
 
-from typing import Final
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import httpx
 
-NO_ANSWER: Final = (httpx.HTTPError, AttributeError)
-"""What httpx raises where no answer comes. AttributeError: anyio asks a connection that the other
-end closed at once for its socket, which uvloop does not know any more."""
+
+@contextmanager
+def asking() -> Iterator[None]:
+    """Around a request: raises httpx.ConnectError where the other end hung up at once.
+
+    Of such a connection anyio asks the socket, which uvloop does not know any more: AttributeError.
+    """
+    try:
+        yield
+    except AttributeError as error:
+        raise httpx.ConnectError("the other end hung up at once") from error

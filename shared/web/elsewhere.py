@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from shared.events import TOPICS
 from shared.problems import NotFound, Refused
-from shared.web.asking import NO_ANSWER
+from shared.web.asking import asking
 from shared.web.operations import Operator, Served
 from shared.web.site import File, Site
 
@@ -96,14 +96,16 @@ async def _ask(service: str, url: str, request: Request) -> Response:
         async with httpx.AsyncClient(
             timeout=SECONDS_TO_ANSWER, trust_env=False, verify=_authorities()
         ) as client:
-            answer = await client.request(
-                request.method,
-                url,
-                params=list(request.query_params.multi_items()),
-                content=await request.body(),
-                headers=headers,
-            )
-    except (*NO_ANSWER, httpx.InvalidURL) as error:
+            body = await request.body()
+            with asking():
+                answer = await client.request(
+                    request.method,
+                    url,
+                    params=list(request.query_params.multi_items()),
+                    content=body,
+                    headers=headers,
+                )
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ServiceAway(
             f"{service} does not answer ({str(error) or type(error).__name__}). `aspire status` "
             "shows what runs; ASPIRE_OPERATIONS_SERVICES says where it is looked for."

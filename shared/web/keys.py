@@ -13,7 +13,7 @@ import httpx
 import jwt
 
 from shared.problems import Refused
-from shared.web.asking import NO_ANSWER
+from shared.web.asking import asking
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class IssuerKeys:
                 try:
                     self._keys = _signing_keys(await self._fetch())
                     self._fetched = time.monotonic()
-                except (OSError, ValueError, *NO_ANSWER, jwt.PyJWTError) as error:
+                except (OSError, ValueError, httpx.HTTPError, jwt.PyJWTError) as error:
                     log.warning("The keys of the issuer %s: %s", self._issuer, error)
             if not self._keys:
                 raise IssuerAway(
@@ -93,7 +93,8 @@ class IssuerKeys:
 
 async def _get(url: str) -> Any:
     async with httpx.AsyncClient(timeout=10) as client:
-        response = await client.get(url)
+        with asking():
+            response = await client.get(url)
         response.raise_for_status()
         return response.json()
 

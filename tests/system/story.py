@@ -12,7 +12,7 @@ import httpx
 
 from shared.clock import ProgrammeYear
 from shared.messaging import security
-from shared.web.asking import NO_ANSWER
+from shared.web.asking import asking
 from tests.conftest import eventually
 from tests.system.adding_up import add_up, as_reported, facts
 from tests.system.commands import Aspire
@@ -136,9 +136,10 @@ async def _learns(office: Client, school: str, network: str, person: str, held_o
 
     async def known() -> Any:
         try:
-            seen = await office.get("scheduling", f"/people/{person}")
-            member = await office.get("scheduling", f"/schools/{school}")
-        except NO_ANSWER:
+            with asking():
+                seen = await office.get("scheduling", f"/people/{person}")
+                member = await office.get("scheduling", f"/schools/{school}")
+        except httpx.HTTPError:
             return None
         return seen and seen["posts"] and member and member["membership"]
 

@@ -23,7 +23,7 @@ from benchmarks.measure import COUNTING, Bench
 from benchmarks.report import table
 from tests.infra import Infra
 
-pytestmark = pytest.mark.bad_day
+pytestmark = [pytest.mark.bad_day, pytest.mark.timeout(300)]
 
 LITTLE: dict[ModuleType, dict[str, int]] = {
     appending: {"COMMANDS": 10},

@@ -20,7 +20,7 @@ from shared.clock import SystemClock
 from shared.database import create_pool
 from shared.settings import Settings
 from shared.web import LocalIssuer
-from shared.web.asking import NO_ANSWER
+from shared.web.asking import asking
 from tests.conftest import Database
 from tests.service.crowd import Crowd
 from tests.service.membership.joining import JoiningRush
@@ -93,8 +93,9 @@ def _environment(home: Path, kafka: str, service: str, dsn: str, port: int) -> d
 
 async def _lives(client: httpx.AsyncClient) -> bool:
     try:
-        return (await client.get("/health/live")).is_success
-    except NO_ANSWER:
+        with asking():
+            return (await client.get("/health/live")).is_success
+    except httpx.TransportError:
         return False
 
 
