@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from uuid import UUID
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -32,6 +32,9 @@ ENDING_SECONDS = 2
 """For the end of a transaction that is committed; one that is still open may take longer."""
 
 ENDING_POLL_SECONDS = 0.02
+
+STOPPING_SECONDS = 5
+"""After which a reader that does not end is left alone: nobody waits for it."""
 
 STILL_SECONDS = 10
 """After which a reading that does not move is given up: Kafka has gone, or the topic has."""
@@ -181,7 +184,7 @@ async def _open(settings: Settings, topics: Sequence[Topic], stack: AsyncExitSta
         fetch_max_bytes=FETCH_BYTES,
         rewind=rewind,
     )
-    stack.push_async_callback(reader.stop)
+    stack.push_async_callback(_stop, reader)
     await reader.start()
     # Once only: aiokafka may never end a fetcher whose assignment has just changed.
     reader.assign(partitions)
@@ -227,7 +230,14 @@ async def _written(
         ends: dict[TopicPartition, int] = await reader.end_offsets(wanted)
         return ends
     finally:
-        await reader.stop()
+        await _stop(reader)
+
+
+async def _stop(reader: AIOKafkaConsumer) -> None:
+    """Ends a reader, whose connections Kafka may have left in mid-request: then without them."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(STOPPING_SECONDS):
+            await reader.stop()
 
 
 Opened = Callable[[Settings, Sequence[Topic]], AbstractAsyncContextManager[Topics]]
